@@ -1,0 +1,22 @@
+# The few commands a newcomer needs. Each does its own set-up.
+
+.PHONY: demo test check bench
+
+# A tour on a scratch directory: check, apply, apply again, break, repair, and a tree full of mistakes.
+demo:
+	cargo build --release --locked -p zester
+	tests/demo.sh target/release/zester
+
+# Every test, end-to-end ones included.
+test:
+	cargo test --workspace --locked
+
+# What a commit must pass, without the slow tests.
+check:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Compares with Salt and CFEngine in one run; installs them for itself.
+bench:
+	cargo build --release --locked -p zester
+	tests/bench/run

@@ -1,0 +1,3 @@
+//! The `zester` command.
+
+fn main() {}

@@ -1,0 +1,143 @@
+//! What went wrong, where, and what to do: the product's own words.
+//!
+//! A [`Diagnostic`] is a plain value. It is rendered by one of the leaves of this module and by the language
+//! server; nothing else formats errors.
+
+mod rule;
+
+pub use rule::{Rule, Severity};
+
+use crate::source::Span;
+
+/// One finding about the author's text.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Diagnostic {
+    /// The rule that found it: code, name, default severity, documentation.
+    pub rule: &'static Rule,
+    /// Severity after configuration; starts as the rule's own.
+    pub severity: Severity,
+    /// A full sentence without a final period, in the user's words.
+    pub message: String,
+    /// The place the author must edit.
+    pub span: Span,
+    /// Other places that matter (the other definition, the include that led here).
+    pub labels: Vec<Label>,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// Edits that repair it.
+    pub fixes: Vec<Fix>,
+    /// Peels this was found for, when it was found by lowering for an inventory.
+    pub peels: Vec<String>,
+}
+
+/// A secondary place with its own words.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Label {
+    /// Where.
+    pub span: Span,
+    /// What is there.
+    pub message: String,
+}
+
+/// Whether an edit can change the meaning of a tree that is right.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Applicability {
+    /// Keeps the meaning, or is the only thing the author can have meant.
+    Safe,
+    /// Needs a person's eye.
+    Unsafe,
+}
+
+/// A set of edits that belong together.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fix {
+    /// What it does, as an imperative: "rename to `source`".
+    pub title: String,
+    /// Whether it may be applied unseen.
+    pub applicability: Applicability,
+    /// Replacements; they do not overlap.
+    pub edits: Vec<Edit>,
+}
+
+/// One replacement of text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Edit {
+    /// What is replaced; empty for an insertion.
+    pub span: Span,
+    /// The new text.
+    pub text: String,
+}
+
+impl Diagnostic {
+    /// A finding of `rule` at `span`.
+    pub fn new(rule: &'static Rule, span: Span, message: impl Into<String>) -> Self {
+        Self {
+            rule,
+            severity: rule.severity,
+            message: message.into(),
+            span,
+            labels: Vec::new(),
+            help: None,
+            fixes: Vec::new(),
+            peels: Vec::new(),
+        }
+    }
+
+    /// Adds a secondary place.
+    pub fn label(mut self, span: Span, message: impl Into<String>) -> Self {
+        self.labels.push(Label { span, message: message.into() });
+        self
+    }
+
+    /// Sets the help line.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds a fix that replaces one span.
+    pub fn fix(
+        mut self,
+        title: impl Into<String>,
+        applicability: Applicability,
+        span: Span,
+        text: impl Into<String>,
+    ) -> Self {
+        let edits = vec![Edit { span, text: text.into() }];
+        self.fixes.push(Fix { title: title.into(), applicability, edits });
+        self
+    }
+
+    /// Whether it makes a check fail.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+/// The nearest of `candidates` to `name` when it is near enough to be what was meant.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // A third of the length, at least one, at most three edits: `ngnix` finds `nginx`, `foo` does not find `bar`.
+    let limit = (name.chars().count() / 3).clamp(1, 3);
+    candidates
+        .into_iter()
+        .map(|c| (strsim::damerau_levenshtein(&name.to_lowercase(), &c.to_lowercase()), c))
+        .filter(|(distance, c)| *distance <= limit || (c.len() > 3 && name.len() > 3 && plural_of(name, c)))
+        .min_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(b.1)))
+        .map(|(_, c)| c)
+}
+
+fn plural_of(a: &str, b: &str) -> bool {
+    a.strip_suffix('s') == Some(b) || b.strip_suffix('s') == Some(a)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn nearest_finds_what_was_meant() {
+        assert_eq!(nearest("ngnix", ["apache", "nginx"]), Some("nginx"));
+        assert_eq!(nearest("sorce", ["source", "mode"]), Some("source"));
+        assert_eq!(nearest("foo", ["bar"]), None);
+    }
+}

@@ -1,0 +1,1 @@
+//! A project: its configuration, its roots, and the files that refs name.

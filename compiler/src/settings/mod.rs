@@ -1,0 +1,1 @@
+//! Settings: top matching, merge, provenance.

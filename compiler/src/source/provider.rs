@@ -1,0 +1,163 @@
+//! Where files come from: a disk, an editor's buffers, a published bundle, a test's map.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Why a file could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// There is no such file.
+    #[error("`{0}` does not exist")]
+    NotFound(String),
+    /// It exists but could not be read.
+    #[error("`{path}` cannot be read: {error}")]
+    Io {
+        /// The path that was asked for.
+        path: String,
+        /// The system's own words.
+        error: io::Error,
+    },
+    /// It is larger than a source file may be.
+    #[error("`{path}` has {size} bytes; a source file may have at most {limit}")]
+    TooLarge {
+        /// The path that was asked for.
+        path: String,
+        /// Its size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+}
+
+/// Largest file a tree may hold as text, in bytes. Keeps offsets in 32 bits and memory bounded.
+pub const MAX_SOURCE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A tree of files. Paths are relative to its root, with `/`, without `.` or `..` segments.
+pub trait Sources: Send + Sync {
+    /// The bytes of a file.
+    fn read(&self, path: &str) -> Result<Arc<[u8]>, SourceError>;
+
+    /// Whether `path` names a file (not a directory).
+    fn is_file(&self, path: &str) -> bool;
+
+    /// Whether `path` names a directory.
+    fn is_dir(&self, path: &str) -> bool;
+
+    /// All files below directory `path` (`""` for the root), sorted, relative to the root of the tree. Hidden
+    /// directories are left out.
+    fn files_below(&self, path: &str) -> Vec<String>;
+}
+
+/// Files below a directory of this machine.
+pub struct DiskSources {
+    root: PathBuf,
+}
+
+impl DiskSources {
+    /// A tree rooted at `root`.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The root directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+impl Sources for DiskSources {
+    fn read(&self, path: &str) -> Result<Arc<[u8]>, SourceError> {
+        let full = self.root.join(path);
+        let io = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => SourceError::NotFound(path.to_owned()),
+            _ => SourceError::Io { path: path.to_owned(), error },
+        };
+        let size = fs::metadata(&full).map_err(io)?.len();
+        if size > MAX_SOURCE_BYTES {
+            return Err(SourceError::TooLarge { path: path.to_owned(), size, limit: MAX_SOURCE_BYTES });
+        }
+        fs::read(&full).map(Into::into).map_err(io)
+    }
+
+    fn is_file(&self, path: &str) -> bool {
+        self.root.join(path).is_file()
+    }
+
+    fn is_dir(&self, path: &str) -> bool {
+        self.root.join(path).is_dir()
+    }
+
+    fn files_below(&self, path: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut pending = vec![path.trim_end_matches('/').to_owned()];
+        while let Some(dir) = pending.pop() {
+            let Ok(entries) = fs::read_dir(self.root.join(&dir)) else { continue };
+            for entry in entries.flatten() {
+                let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
+                let relative = if dir.is_empty() { name.clone() } else { format!("{dir}/{name}") };
+                // Directory entries are asked for their own type, so a symlink to a parent makes no loop.
+                match entry.file_type() {
+                    Ok(kind) if kind.is_dir() && !name.starts_with('.') && name != "target" => {
+                        pending.push(relative);
+                    }
+                    Ok(kind) if kind.is_file() => found.push(relative),
+                    Ok(kind) if kind.is_symlink() && self.root.join(&relative).is_file() => {
+                        found.push(relative)
+                    }
+                    _ => {}
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+}
+
+/// Files held in memory: tests, unsaved buffers, bundles.
+#[derive(Default, Clone)]
+pub struct MemorySources {
+    files: BTreeMap<String, Arc<[u8]>>,
+}
+
+impl MemorySources {
+    /// An empty tree.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds or replaces a file.
+    pub fn insert(&mut self, path: impl Into<String>, text: impl AsRef<[u8]>) {
+        self.files.insert(path.into(), text.as_ref().into());
+    }
+
+    /// The same tree with one more file.
+    pub fn with(mut self, path: impl Into<String>, text: impl AsRef<[u8]>) -> Self {
+        self.insert(path, text);
+        self
+    }
+}
+
+impl Sources for MemorySources {
+    fn read(&self, path: &str) -> Result<Arc<[u8]>, SourceError> {
+        self.files.get(path).cloned().ok_or_else(|| SourceError::NotFound(path.to_owned()))
+    }
+
+    fn is_file(&self, path: &str) -> bool {
+        self.files.contains_key(path)
+    }
+
+    fn is_dir(&self, path: &str) -> bool {
+        let prefix = format!("{}/", path.trim_end_matches('/'));
+        path.is_empty()
+            || self.files.range(prefix.clone()..).next().is_some_and(|(p, _)| p.starts_with(&prefix))
+    }
+
+    fn files_below(&self, path: &str) -> Vec<String> {
+        let prefix = if path.is_empty() { String::new() } else { format!("{}/", path.trim_end_matches('/')) };
+        self.files.keys().filter(|p| p.starts_with(&prefix)).cloned().collect()
+    }
+}

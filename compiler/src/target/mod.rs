@@ -1,0 +1,1 @@
+//! The target language: which peels an expression names.

@@ -1,0 +1,112 @@
+//! All functions a tree may name.
+
+use super::{FunctionKind, Signature};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+/// `module.function`
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct FunctionName {
+    /// `file`
+    pub module: String,
+    /// `managed`
+    pub function: String,
+}
+
+impl FunctionName {
+    /// Splits `module.function`; `None` without a dot or with an empty side.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (module, function) = text.split_once('.')?;
+        (!module.is_empty() && !function.is_empty())
+            .then(|| Self { module: module.to_owned(), function: function.to_owned() })
+    }
+}
+
+impl fmt::Display for FunctionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.module, self.function)
+    }
+}
+
+/// As the text `module.function`.
+impl Serialize for FunctionName {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for FunctionName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom(format!("`{text}` is not module.function")))
+    }
+}
+
+/// Signatures by name. The standard library fills it; custom modules add to it.
+#[derive(Default, Clone)]
+pub struct Registry {
+    states: BTreeMap<String, BTreeMap<String, Arc<Signature>>>,
+    execs: BTreeMap<String, BTreeMap<String, Arc<Signature>>>,
+    /// Salt functions that are known to exist but not provided here, by name.
+    known_elsewhere: BTreeMap<String, String>,
+}
+
+impl Registry {
+    /// An empty registry.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a signature; a later one of the same name and kind replaces an earlier one.
+    pub fn add(&mut self, signature: Signature) {
+        let side = match signature.kind {
+            FunctionKind::State => &mut self.states,
+            FunctionKind::Exec => &mut self.execs,
+        };
+        side.entry(signature.module.to_owned())
+            .or_default()
+            .insert(signature.function.to_owned(), Arc::new(signature));
+    }
+
+    fn side(&self, kind: FunctionKind) -> &BTreeMap<String, BTreeMap<String, Arc<Signature>>> {
+        match kind {
+            FunctionKind::State => &self.states,
+            FunctionKind::Exec => &self.execs,
+        }
+    }
+
+    /// The signature of `module.function`.
+    pub fn get(&self, kind: FunctionKind, module: &str, function: &str) -> Option<&Arc<Signature>> {
+        self.side(kind).get(module)?.get(function)
+    }
+
+    /// Whether some function of this kind lies in `module`.
+    pub fn has_module(&self, kind: FunctionKind, module: &str) -> bool {
+        self.side(kind).contains_key(module)
+    }
+
+    /// Names of all modules of a kind.
+    pub fn modules(&self, kind: FunctionKind) -> impl Iterator<Item = &str> {
+        self.side(kind).keys().map(String::as_str)
+    }
+
+    /// Names of all functions of a module.
+    pub fn functions(&self, kind: FunctionKind, module: &str) -> impl Iterator<Item = &str> {
+        self.side(kind).get(module).into_iter().flatten().map(|(name, _)| name.as_str())
+    }
+
+    /// All signatures of a kind, sorted by name.
+    pub fn signatures(&self, kind: FunctionKind) -> impl Iterator<Item = &Arc<Signature>> {
+        self.side(kind).values().flat_map(BTreeMap::values)
+    }
+
+    /// Notes that `module.function` is Salt's but not provided; `instead` says what to do.
+    pub fn note_elsewhere(&mut self, name: &str, instead: &str) {
+        self.known_elsewhere.insert(name.to_owned(), instead.to_owned());
+    }
+
+    /// What to do instead of a known function that is not provided.
+    pub fn elsewhere(&self, name: &str) -> Option<&str> {
+        self.known_elsewhere.get(name).map(String::as_str)
+    }
+}

@@ -1,0 +1,1 @@
+//! The Zester language server: a thin protocol layer over the compiler.

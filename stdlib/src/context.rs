@@ -1,0 +1,126 @@
+//! What a function may know and use while it runs.
+
+use crate::provider::{Accounts, Commands, FileSystem, Packages, Services};
+use std::{
+    any::Any,
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use zester_compiler::types::{Facts, Map, Value};
+
+/// Set by a signal or a cancelled job; long work looks at it.
+#[derive(Clone, Default, Debug)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Asks for the end.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the end was asked for.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// The providers of one machine, detected once.
+pub struct Machine {
+    /// Files.
+    pub files: Arc<dyn FileSystem>,
+    /// Programs.
+    pub commands: Arc<dyn Commands>,
+    /// Packages; an error says why there is no provider.
+    pub packages: Box<dyn Fn() -> Result<Arc<dyn Packages>, String> + Send + Sync>,
+    /// Services; an error says why there is no provider.
+    pub services: Box<dyn Fn() -> Result<Arc<dyn Services>, String> + Send + Sync>,
+    /// Users and groups.
+    pub accounts: Arc<dyn Accounts>,
+}
+
+/// Things computed once per run (the package index was refreshed, `accumulated` texts), by key.
+#[derive(Default)]
+pub struct RunCache {
+    values: Mutex<HashMap<String, Arc<dyn Any + Send + Sync>>>,
+}
+
+impl RunCache {
+    /// The value of `key`, made by `make` the first time.
+    pub fn get_or<T: Any + Send + Sync>(&self, key: &str, make: impl FnOnce() -> T) -> Arc<T> {
+        if let Some(found) = self.get(key) {
+            return found;
+        }
+        let made = Arc::new(make());
+        self.lock().insert(key.to_owned(), made.clone());
+        made
+    }
+
+    /// The value of `key`.
+    pub fn get<T: Any + Send + Sync>(&self, key: &str) -> Option<Arc<T>> {
+        self.lock().get(key).cloned()?.downcast().ok()
+    }
+
+    /// Sets or replaces a value.
+    pub fn set<T: Any + Send + Sync>(&self, key: &str, value: T) {
+        self.lock().insert(key.to_owned(), Arc::new(value));
+    }
+
+    /// Forgets a value.
+    pub fn forget(&self, key: &str) {
+        self.lock().remove(key);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<dyn Any + Send + Sync>>> {
+        self.values.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+/// Files of the state tree, and their rendering, as functions see them (`zester://`, `template: jinja`).
+pub trait StateFiles: Send + Sync {
+    /// Content of `path` in the state tree of `env`; the error is a full sentence.
+    fn read(&self, env: &str, path: &str) -> Result<Arc<[u8]>, String>;
+
+    /// Whether `path` is a file there.
+    fn is_file(&self, env: &str, path: &str) -> bool;
+
+    /// Files below directory `path`, sorted, relative to it.
+    fn files_below(&self, env: &str, path: &str) -> Vec<String>;
+
+    /// Renders text as a template with the run's environment and `context` on top. `name` is shown in errors; for a
+    /// file of the tree it is its path there, so that its own imports resolve.
+    fn render(&self, env: &str, name: &str, text: &str, context: &Map) -> Result<String, String>;
+}
+
+/// What a function may know and use.
+#[derive(Clone)]
+pub struct Context {
+    /// The providers.
+    pub machine: Arc<Machine>,
+    /// The peel's facts.
+    pub facts: Arc<Facts>,
+    /// The peel's settings: a map.
+    pub settings: Arc<Value>,
+    /// The state tree.
+    pub tree: Arc<dyn StateFiles>,
+    /// All functions, for `module.run` and guards that call.
+    pub library: Arc<crate::Library>,
+    /// Things computed once per run.
+    pub run: Arc<RunCache>,
+    /// Asked-for end.
+    pub cancel: Cancel,
+    /// Whether this is a test run: plans are made, none is applied.
+    pub test: bool,
+    /// Environment of the state.
+    pub env: Arc<str>,
+    /// Id of the state that is running, for messages and accumulators.
+    pub state_id: Arc<str>,
+    /// `runas`: the user commands of the state run as.
+    pub runas: Option<Arc<str>>,
+    /// `timeout` in seconds for each command of the state.
+    pub timeout: Option<f64>,
+    /// `umask` for commands and new files, octal.
+    pub umask: Option<u32>,
+}

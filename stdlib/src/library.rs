@@ -1,0 +1,131 @@
+//! All functions by name: signatures for the compiler, code for the runner.
+
+use crate::{Context, Failure, Plan, State};
+use std::{collections::HashMap, sync::Arc};
+use zester_compiler::types::{Arguments, FunctionKind, Map, Registry, Value};
+
+/// A state function bound to its arguments, without its type.
+pub trait StateFunction: Send + Sync {
+    /// See [`State::plan`].
+    fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure>;
+
+    /// See [`State::watched`].
+    fn watched(&self, cx: &Context) -> Result<Option<Plan<'_>>, Failure>;
+}
+
+impl<T: State> StateFunction for T {
+    fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
+        State::plan(self, cx)
+    }
+
+    fn watched(&self, cx: &Context) -> Result<Option<Plan<'_>>, Failure> {
+        State::watched(self, cx)
+    }
+}
+
+/// An exec function: arguments that can be called.
+pub trait Exec: Arguments + Send + Sync {
+    /// Does it. The error is a full sentence.
+    fn call(&self, cx: &Context) -> Result<Value, String>;
+}
+
+type BuildState = fn(&Map) -> Result<Box<dyn StateFunction>, String>;
+type CallExec = fn(&Map, &Context) -> Result<Value, String>;
+
+/// The functions of a process. Custom modules add theirs to a copy.
+#[derive(Clone, Default)]
+pub struct Library {
+    registry: Registry,
+    states: HashMap<String, BuildState>,
+    execs: HashMap<String, CallExec>,
+}
+
+impl Library {
+    /// No functions.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a state function.
+    pub fn state<T: State + 'static>(&mut self) -> &mut Self {
+        let signature = T::signature();
+        self.states.insert(signature.name(), |args| Ok(Box::new(T::from_values(args)?)));
+        self.registry.add(signature);
+        self
+    }
+
+    /// Adds an exec function.
+    pub fn exec<T: Exec + 'static>(&mut self) -> &mut Self {
+        let signature = T::signature();
+        self.execs.insert(signature.name(), |args, cx| T::from_values(args)?.call(cx));
+        self.registry.add(signature);
+        self
+    }
+
+    /// The signatures.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The signatures, to be added to.
+    pub fn registry_mut(&mut self) -> &mut Registry {
+        &mut self.registry
+    }
+
+    /// Binds a state function to decoded arguments.
+    pub fn build(&self, name: &str, args: &Map) -> Result<Box<dyn StateFunction>, String> {
+        let build = self.states.get(name).ok_or_else(|| format!("there is no state function `{name}`"))?;
+        build(args)
+    }
+
+    /// Calls an exec function with positional and named arguments, bound and converted by its signature.
+    pub fn call(&self, name: &str, args: &[Value], kwargs: &Map, cx: &Context) -> Result<Value, String> {
+        let call = self.execs.get(name).ok_or_else(|| format!("there is no function `{name}`"))?;
+        let (module, function) = name.split_once('.').unwrap_or((name, ""));
+        let signature = self
+            .registry
+            .get(FunctionKind::Exec, module, function)
+            .ok_or_else(|| format!("there is no function `{name}`"))?;
+        let mut bound = Map::new();
+        for (index, value) in args.iter().enumerate() {
+            let param = signature.params.get(index).ok_or_else(|| {
+                format!("`{name}` takes {} arguments, not {}", signature.params.len(), args.len())
+            })?;
+            bound.insert(param.name.to_owned(), value.clone());
+        }
+        for (key, value) in kwargs {
+            let name = match signature.param(key) {
+                Some(param) => param.name,
+                None if signature.open => key,
+                None => return Err(format!("`{name}` has no argument `{key}`")),
+            };
+            if bound.insert(name.to_owned(), value.clone()).is_some() {
+                return Err(format!("`{key}` is given twice"));
+            }
+        }
+        call(&bound, cx)
+    }
+}
+
+/// A library with a context is what templates call.
+pub struct BoundLibrary {
+    /// The functions.
+    pub library: Arc<Library>,
+    /// What they run on.
+    pub context: Context,
+}
+
+impl zester_compiler::template::Functions for BoundLibrary {
+    fn effect(&self, name: &str) -> Option<zester_compiler::types::Effect> {
+        let (module, function) = name.split_once('.')?;
+        self.library.registry.get(FunctionKind::Exec, module, function).map(|s| s.effect)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.library.registry.signatures(FunctionKind::Exec).map(|s| s.name()).collect()
+    }
+
+    fn call(&self, name: &str, args: &[Value], kwargs: &Map) -> Result<Value, String> {
+        self.library.call(name, args, kwargs, &self.context)
+    }
+}

@@ -1,0 +1,101 @@
+//! Files of a machine.
+
+use std::io;
+
+/// What a path is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A device, socket or pipe.
+    Other,
+}
+
+/// What is known about a path.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Stat {
+    /// What it is.
+    pub kind: FileKind,
+    /// Permission bits, `0` to `0o7777`.
+    pub mode: u32,
+    /// Owner's number.
+    pub uid: u32,
+    /// Group's number.
+    pub gid: u32,
+    /// Size in bytes.
+    pub size: u64,
+    /// Modification time: seconds and nanoseconds since the epoch.
+    pub modified: (i64, u32),
+    /// Access time: seconds and nanoseconds since the epoch.
+    pub accessed: (i64, u32),
+    /// Device number, for loops and file system borders.
+    pub device: u64,
+    /// Inode number.
+    pub inode: u64,
+}
+
+/// Owner and mode to be set; `None` keeps what is there (for a new file: the process's own and the umask).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Ownership {
+    /// Owner's number.
+    pub uid: Option<u32>,
+    /// Group's number.
+    pub gid: Option<u32>,
+    /// Permission bits.
+    pub mode: Option<u32>,
+}
+
+/// Files. Paths are absolute.
+pub trait FileSystem: Send + Sync {
+    /// What is at `path`: of a link the link itself, unless `follow`. `None` when nothing is there.
+    fn stat(&self, path: &str, follow: bool) -> io::Result<Option<Stat>>;
+
+    /// A file's content, links followed.
+    fn read(&self, path: &str) -> io::Result<Vec<u8>>;
+
+    /// Replaces (or creates) a file as one step: a temporary file in the same directory, owner and mode set before
+    /// any content, synced, renamed. After a crash either the old or the new file is there. A link at `path` is
+    /// followed when `follow`, else replaced. Without a mode a new file gets `0644` under the umask, an
+    /// existing one keeps its mode and owner. The sync may be batched until [`FileSystem::sync`].
+    fn write(&self, path: &str, content: &[u8], ownership: Ownership, follow: bool) -> io::Result<()>;
+
+    /// Waits until everything written is on the disk.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Makes one directory.
+    fn create_dir(&self, path: &str, mode: u32) -> io::Result<()>;
+
+    /// Makes (or atomically replaces) a symbolic link.
+    fn symlink(&self, target: &str, path: &str) -> io::Result<()>;
+
+    /// Makes a hard link.
+    fn hard_link(&self, existing: &str, path: &str) -> io::Result<()>;
+
+    /// The text of a symbolic link.
+    fn read_link(&self, path: &str) -> io::Result<String>;
+
+    /// Names in a directory, sorted.
+    fn list(&self, path: &str) -> io::Result<Vec<String>>;
+
+    /// Removes a file or link.
+    fn remove_file(&self, path: &str) -> io::Result<()>;
+
+    /// Removes a directory and everything in it, following no link.
+    fn remove_dir_all(&self, path: &str) -> io::Result<()>;
+
+    /// Renames within a file system.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Sets permission bits. Links are followed.
+    fn set_mode(&self, path: &str, mode: u32) -> io::Result<()>;
+
+    /// Sets owner and group; of a link the link's own, unless `follow`.
+    fn set_owner(&self, path: &str, uid: Option<u32>, gid: Option<u32>, follow: bool) -> io::Result<()>;
+
+    /// Sets access and modification time: seconds since the epoch; `None` keeps.
+    fn set_times(&self, path: &str, accessed: Option<i64>, modified: Option<i64>) -> io::Result<()>;
+}

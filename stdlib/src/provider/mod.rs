@@ -1,0 +1,13 @@
+//! The small traits through which functions reach a machine, and what implements them.
+
+mod accounts;
+mod commands;
+mod files;
+mod packages;
+mod services;
+
+pub use accounts::{Accounts, GroupAccount, UserAccount};
+pub use commands::{Command, Commands, Output, Program};
+pub use files::{FileKind, FileSystem, Ownership, Stat};
+pub use packages::{InstallOptions, Packages};
+pub use services::Services;
