@@ -1,1 +1,72 @@
-//! One file per family of rules: what is wrong with a tree, on every branch, before anything runs.
+//! What is wrong with a tree, on every branch, before anything runs. One file per rule or family of rules.
+//!
+//! The invariant: nothing is reported that a run would accept. What cannot be known from the text is not guessed at.
+
+pub mod functions;
+
+use crate::{
+    diagnostic::{Diagnostic, FileCounts, Levels, Rule, Severity},
+    source::Span,
+};
+
+/// What to check, and how loudly.
+#[derive(Clone, Default, Debug)]
+pub struct CheckOptions {
+    /// Files or directories, relative to the project's root; what they reach is checked with them. Empty for the
+    /// whole project.
+    pub paths: Vec<String>,
+    /// Severities from the command line, on top of the project's own.
+    pub levels: Levels,
+}
+
+/// A file that was understood only after rendering, or not at all.
+#[derive(Clone, Debug)]
+pub struct OpaqueFile {
+    /// Its path relative to the project's root.
+    pub path: String,
+    /// The construct that is in the way.
+    pub span: Span,
+    /// What it is, in the user's words.
+    pub reason: String,
+}
+
+/// What a check found.
+#[derive(Clone, Default, Debug)]
+pub struct Report {
+    /// Findings after levels and allow comments: sorted by file, place and code, without repetition.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Files read, and those understood as a tree.
+    pub counts: FileCounts,
+    /// The files that were not.
+    pub opaque: Vec<OpaqueFile>,
+}
+
+impl Report {
+    /// Number of findings of a severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.diagnostics.iter().filter(|d| d.severity == severity).count()
+    }
+
+    /// Whether the check fails.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}
+
+/// Why nothing could be checked.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum CheckError {
+    /// A given path names no file and no directory of the project.
+    #[error("there is no file or directory `{path}`{}", nearest.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
+    NoSuchPath {
+        /// As given.
+        path: String,
+        /// A file of nearly that path.
+        nearest: Option<String>,
+    },
+}
+
+/// The rules of this room.
+pub(crate) fn rules() -> impl Iterator<Item = &'static Rule> {
+    [functions::RULES].into_iter().flatten().copied()
+}

@@ -3,9 +3,25 @@
 //! A [`Diagnostic`] is a plain value. It is rendered by one of the leaves of this module and by the language
 //! server; nothing else formats errors.
 
+pub mod catalogue;
+mod github;
+mod human;
+mod json;
+mod levels;
+mod place;
 mod rule;
+mod sarif;
+mod short;
 
+pub use catalogue::{catalogue, explain};
+pub use github::github;
+pub use human::{human, summary};
+pub use json::{FORMAT_VERSION, FileCounts, json, json_error};
+pub use levels::{LevelError, Levels, parse_level};
+pub use place::{Point, Range, locate};
 pub use rule::{Rule, Severity};
+pub use sarif::sarif;
+pub use short::short;
 
 use crate::source::Span;
 
@@ -131,8 +147,32 @@ fn plural_of(a: &str, b: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::nearest;
+pub(crate) mod tests {
+    use super::*;
+    use crate::{rule as declare, source::Files};
+
+    declare! {
+        /// A rule for tests. It finds nothing.
+        pub SAMPLE = "Z0999", "sample", Error;
+    }
+
+    pub fn sample() -> (Files, Vec<Diagnostic>) {
+        let files = Files::new();
+        let id = files.add("states/a.zy", "\u{e4}: b\n  sorce: x\n");
+        let diagnostic = Diagnostic::new(&SAMPLE, Span::new(id, 8..13), "There is no parameter `sorce`")
+            .label(Span::new(id, 0..2), "the first is here")
+            .help("write `source`");
+        (files, vec![diagnostic])
+    }
+
+    #[test]
+    fn the_short_form_is_one_line() {
+        let (files, diagnostics) = sample();
+        assert_eq!(
+            short(&diagnostics, &files),
+            "states/a.zy:2:3: error[Z0999] There is no parameter `sorce`\n"
+        );
+    }
 
     #[test]
     fn nearest_finds_what_was_meant() {

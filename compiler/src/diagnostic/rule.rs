@@ -41,6 +41,24 @@ pub struct Rule {
     pub doc: &'static str,
 }
 
+impl Rule {
+    /// The doc comment without the blank that `///` leaves before each line.
+    pub fn page_text(&self) -> String {
+        let lines: Vec<&str> = self.doc.lines().map(|l| l.strip_prefix(' ').unwrap_or(l)).collect();
+        lines.join("\n").trim().to_owned()
+    }
+
+    /// The first sentence of the page, on one line.
+    pub fn summary(&self) -> String {
+        let text = self.page_text();
+        let paragraph = text.split("\n\n").next().unwrap_or("").replace('\n', " ");
+        match paragraph.find(". ") {
+            Some(end) => paragraph[..end].to_owned(),
+            None => paragraph.trim_end_matches('.').to_owned(),
+        }
+    }
+}
+
 impl PartialEq for Rule {
     fn eq(&self, other: &Self) -> bool {
         self.code == other.code

@@ -109,4 +109,9 @@ impl Registry {
     pub fn elsewhere(&self, name: &str) -> Option<&str> {
         self.known_elsewhere.get(name).map(String::as_str)
     }
+
+    /// Names of all functions that are known but not provided.
+    pub fn elsewhere_names(&self) -> impl Iterator<Item = &str> {
+        self.known_elsewhere.keys().map(String::as_str)
+    }
 }
