@@ -101,8 +101,11 @@ fn unknown_function(name: &FunctionName, span: Span, registry: &Registry) -> Dia
         .functions(FunctionKind::State, module)
         .chain(registry.elsewhere_names().filter_map(|n| n.strip_prefix(&prefix)))
         .collect();
-    let diagnostic =
-        Diagnostic::new(&UNKNOWN_FUNCTION, span, format!("The module `{module}` has no state function `{function}`"));
+    let diagnostic = Diagnostic::new(
+        &UNKNOWN_FUNCTION,
+        span,
+        format!("The module `{module}` has no state function `{function}`"),
+    );
     if let Some(near) = nearest(function, names.iter().copied()) {
         return diagnostic.help(format!("did you mean `{module}.{near}`?")).fix(
             format!("rename to `{near}`"),
@@ -129,8 +132,11 @@ fn unknown_module(name: &FunctionName, module_span: Span, whole: Span, registry:
         .collect();
     let message = format!("There is no state module `{module}`");
     // The nearest module that has such a function: `pgk.installed` is `pkg.installed`, not `pip.installed`.
-    let exact: Vec<&str> =
-        modules.iter().copied().filter(|m| registry.get(FunctionKind::State, m, function).is_some()).collect();
+    let exact: Vec<&str> = modules
+        .iter()
+        .copied()
+        .filter(|m| registry.get(FunctionKind::State, m, function).is_some())
+        .collect();
     if let Some(near) = nearest(module, exact.iter().copied()).or_else(|| near_module(module, &modules)) {
         return Diagnostic::new(&UNKNOWN_MODULE, module_span, message)
             .help(format!("did you mean `{near}.{function}`?"))
@@ -226,7 +232,10 @@ mod tests {
         let found = check("pgk.installed");
         assert_eq!(found, [("unknown-module", Severity::Error, "did you mean `pkg.installed`?".to_owned())]);
         let found = check("pkg.instaled");
-        assert_eq!(found, [("unknown-function", Severity::Error, "did you mean `pkg.installed`?".to_owned())]);
+        assert_eq!(
+            found,
+            [("unknown-function", Severity::Error, "did you mean `pkg.installed`?".to_owned())]
+        );
         let found = check("iptables.apend");
         assert_eq!(found[0].2, "did you mean `iptables.append`?");
     }

@@ -7,8 +7,7 @@ use std::{collections::BTreeMap, sync::OnceLock};
 pub fn catalogue() -> &'static [&'static Rule] {
     static ALL: OnceLock<Vec<&'static Rule>> = OnceLock::new();
     ALL.get_or_init(|| {
-        let mut rules: Vec<&'static Rule> =
-            [crate::check::rules()].into_iter().flatten().collect();
+        let mut rules: Vec<&'static Rule> = [crate::check::rules()].into_iter().flatten().collect();
         rules.sort_by_key(|r| r.code);
         rules
     })
@@ -56,7 +55,9 @@ pub fn index() -> String {
             "Z08" => "Modules",
             _ => "Others",
         };
-        out.push_str(&format!("\n## {family}: {title}\n\n| code | name | level | what |\n|---|---|---|---|\n"));
+        out.push_str(&format!(
+            "\n## {family}: {title}\n\n| code | name | level | what |\n|---|---|---|---|\n"
+        ));
         for rule in rules {
             let summary = rule.summary().replace('|', "\\|");
             out.push_str(&format!(

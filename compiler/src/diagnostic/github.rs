@@ -14,12 +14,8 @@ pub fn github(diagnostics: &[Diagnostic], files: &Files) -> String {
             Severity::Hint | Severity::Allow => "notice",
         };
         let (path, range) = locate(files, diagnostic.span);
-        let mut properties = format!(
-            "file={},line={},endLine={}",
-            property(&path),
-            range.start.line,
-            range.end.line
-        );
+        let mut properties =
+            format!("file={},line={},endLine={}", property(&path), range.start.line, range.end.line);
         // The service ignores columns of an annotation that spans several lines.
         if range.start.line == range.end.line {
             let _ = write!(properties, ",col={},endColumn={}", range.start.column, range.end.column);

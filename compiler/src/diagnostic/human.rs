@@ -29,7 +29,9 @@ pub fn human(diagnostics: &[Diagnostic], files: &Files, color: bool) -> String {
 /// One line that sums up: `2 errors, 1 warning in 12 files`.
 pub fn summary(diagnostics: &[Diagnostic], files: usize) -> String {
     let mut parts = Vec::new();
-    for (severity, one) in [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Hint, "hint")] {
+    for (severity, one) in
+        [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Hint, "hint")]
+    {
         match diagnostics.iter().filter(|d| d.severity == severity).count() {
             0 => {}
             1 => parts.push(format!("1 {one}")),
@@ -123,7 +125,9 @@ impl Excerpt {
         let mut focus: BTreeMap<usize, usize> = BTreeMap::new();
         let mut needed = BTreeSet::new();
         for span in spans {
-            for offset in [span.start as usize, (span.end as usize).saturating_sub(1).max(span.start as usize)] {
+            for offset in
+                [span.start as usize, (span.end as usize).saturating_sub(1).max(span.start as usize)]
+            {
                 let position = file.position(offset);
                 let (line, column) = (position.line as usize - 1, position.column as usize - 1);
                 needed.insert(line);
@@ -214,7 +218,12 @@ fn shown_char(c: char) -> char {
         '\t' => ' ',
         // Controls, and the marks that reorder text.
         c if c.is_control() => '\u{fffd}',
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' => '\u{fffd}',
+        '\u{202a}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{2028}'
+        | '\u{2029}' => '\u{fffd}',
         c => c,
     }
 }

@@ -1,6 +1,9 @@
 //! The JSON document of `zester check`. Its shape is a contract; it only ever gains fields.
 
-use super::{Applicability, Diagnostic, Severity, place::{Range, locate}};
+use super::{
+    Applicability, Diagnostic, Severity,
+    place::{Range, locate},
+};
 use crate::source::{Files, Span};
 use serde::Serialize;
 

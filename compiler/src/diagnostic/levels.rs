@@ -33,9 +33,9 @@ impl Levels {
 
     /// Sets the level of a rule, by code or name. Later calls win.
     pub fn set(&mut self, rule: &str, level: &str) -> Result<(), LevelError> {
-        let severity =
-            parse_level(level).ok_or_else(|| LevelError::UnknownLevel(level.to_owned()))?;
-        let rule = find(rule).map_err(|nearest| LevelError::UnknownRule { name: rule.to_owned(), nearest })?;
+        let severity = parse_level(level).ok_or_else(|| LevelError::UnknownLevel(level.to_owned()))?;
+        let rule =
+            find(rule).map_err(|nearest| LevelError::UnknownRule { name: rule.to_owned(), nearest })?;
         self.by_code.insert(rule.code, severity);
         Ok(())
     }
