@@ -5,6 +5,7 @@
 //! and is tested on a fake.
 
 mod context;
+mod elsewhere;
 mod library;
 pub mod provider;
 mod state;
@@ -16,5 +17,7 @@ pub use zester_stdlib_derive::Arguments;
 
 /// The whole standard library.
 pub fn library() -> Library {
-    Library::new()
+    let mut library = Library::new();
+    elsewhere::register(library.registry_mut());
+    library
 }

@@ -49,7 +49,7 @@ rule! {
     ///
     /// ```yaml
     /// /srv/chroot:
-    ///   debootstrap_example.built: []
+    ///   zk_concurrency.lock: []
     /// ```
     pub NOT_PROVIDED = "Z0211", "not-provided", Warning;
 }
@@ -72,34 +72,31 @@ pub fn check_function(
         return;
     }
     let full = name.to_string();
-    if let Some(instead) = registry.elsewhere(&full) {
-        let mut diagnostic = Diagnostic::new(
+    let instead = registry.elsewhere(&full);
+    if instead.is_some() || registry.exists_elsewhere(FunctionKind::State, &name.module, &name.function) {
+        let diagnostic = Diagnostic::new(
             &NOT_PROVIDED,
             module_span.to(function_span),
             format!("`{full}` is a state function of Salt that is not provided here"),
         );
         let help = "a custom module of that name in `_modules/` can provide it";
-        diagnostic = diagnostic.help(if instead.is_empty() { help } else { instead });
-        diagnostics.push(diagnostic);
+        diagnostics.push(diagnostic.help(instead.unwrap_or(help)));
         return;
     }
-    if registry.has_module(FunctionKind::State, &name.module) || elsewhere_has(registry, &name.module) {
+    if registry.has_module(FunctionKind::State, &name.module)
+        || registry.elsewhere_functions(FunctionKind::State, &name.module).next().is_some()
+    {
         diagnostics.push(unknown_function(name, function_span, registry));
     } else {
         diagnostics.push(unknown_module(name, module_span, module_span.to(function_span), registry));
     }
 }
 
-fn elsewhere_has(registry: &Registry, module: &str) -> bool {
-    registry.elsewhere_names().any(|n| n.strip_prefix(module).is_some_and(|rest| rest.starts_with('.')))
-}
-
 fn unknown_function(name: &FunctionName, span: Span, registry: &Registry) -> Diagnostic {
     let FunctionName { module, function } = name;
-    let prefix = format!("{module}.");
     let names: Vec<&str> = registry
         .functions(FunctionKind::State, module)
-        .chain(registry.elsewhere_names().filter_map(|n| n.strip_prefix(&prefix)))
+        .chain(registry.elsewhere_functions(FunctionKind::State, module))
         .collect();
     let diagnostic = Diagnostic::new(
         &UNKNOWN_FUNCTION,
@@ -128,7 +125,7 @@ fn unknown_module(name: &FunctionName, module_span: Span, whole: Span, registry:
     let FunctionName { module, function } = name;
     let modules: Vec<&str> = registry
         .modules(FunctionKind::State)
-        .chain(registry.elsewhere_names().map(|n| n.split_once('.').map_or(n, |(m, _)| m)))
+        .chain(registry.elsewhere_modules(FunctionKind::State))
         .collect();
     let message = format!("There is no state module `{module}`");
     // The nearest module that has such a function: `pgk.installed` is `pkg.installed`, not `pip.installed`.
@@ -215,7 +212,7 @@ mod tests {
                 platforms: &[],
             });
         }
-        registry.note_elsewhere("iptables.append", "");
+        registry.set_elsewhere(FunctionKind::State, "iptables: append insert");
         registry
     }
 

@@ -2,7 +2,11 @@
 
 use super::{FunctionKind, Signature};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 /// `module.function`
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -47,8 +51,11 @@ impl<'de> Deserialize<'de> for FunctionName {
 pub struct Registry {
     states: BTreeMap<String, BTreeMap<String, Arc<Signature>>>,
     execs: BTreeMap<String, BTreeMap<String, Arc<Signature>>>,
-    /// Salt functions that are known to exist but not provided here, by name.
+    /// What to do instead of functions that are not provided here, by name.
     known_elsewhere: BTreeMap<String, String>,
+    /// Names of Salt's functions.
+    elsewhere_states: Arc<Elsewhere>,
+    elsewhere_execs: Arc<Elsewhere>,
 }
 
 impl Registry {
@@ -110,8 +117,54 @@ impl Registry {
         self.known_elsewhere.get(name).map(String::as_str)
     }
 
-    /// Names of all functions that are known but not provided.
-    pub fn elsewhere_names(&self) -> impl Iterator<Item = &str> {
-        self.known_elsewhere.keys().map(String::as_str)
+    /// Sets the table of functions that exist in Salt, one module a line: `module: function function …`. Read when
+    /// first asked for, since most trees never ask.
+    pub fn set_elsewhere(&mut self, kind: FunctionKind, table: &'static str) {
+        let side = match kind {
+            FunctionKind::State => &mut self.elsewhere_states,
+            FunctionKind::Exec => &mut self.elsewhere_execs,
+        };
+        *side = Arc::new(Elsewhere { table, modules: OnceLock::new() });
+    }
+
+    fn elsewhere_side(&self, kind: FunctionKind) -> &BTreeMap<&'static str, Vec<&'static str>> {
+        match kind {
+            FunctionKind::State => self.elsewhere_states.modules(),
+            FunctionKind::Exec => self.elsewhere_execs.modules(),
+        }
+    }
+
+    /// Whether Salt has `module.function`.
+    pub fn exists_elsewhere(&self, kind: FunctionKind, module: &str, function: &str) -> bool {
+        self.elsewhere_side(kind).get(module).is_some_and(|f| f.contains(&function))
+    }
+
+    /// Names of all modules of Salt.
+    pub fn elsewhere_modules(&self, kind: FunctionKind) -> impl Iterator<Item = &str> {
+        self.elsewhere_side(kind).keys().copied()
+    }
+
+    /// Names of all functions of a module of Salt.
+    pub fn elsewhere_functions(&self, kind: FunctionKind, module: &str) -> impl Iterator<Item = &str> {
+        self.elsewhere_side(kind).get(module).into_iter().flatten().copied()
+    }
+}
+
+/// A table of Salt's functions, read when first asked for.
+#[derive(Default)]
+struct Elsewhere {
+    table: &'static str,
+    modules: OnceLock<BTreeMap<&'static str, Vec<&'static str>>>,
+}
+
+impl Elsewhere {
+    fn modules(&self) -> &BTreeMap<&'static str, Vec<&'static str>> {
+        self.modules.get_or_init(|| {
+            self.table
+                .lines()
+                .filter_map(|line| line.split_once(": "))
+                .map(|(module, functions)| (module, functions.split(' ').collect()))
+                .collect()
+        })
     }
 }
