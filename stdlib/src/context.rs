@@ -123,4 +123,29 @@ pub struct Context {
     pub timeout: Option<f64>,
     /// `umask` for commands and new files, octal.
     pub umask: Option<u32>,
+    /// Parameters of the running state whose values must be masked in changes and comments.
+    pub secret: Arc<[String]>,
+}
+
+impl Context {
+    /// Whether the value of this parameter must be masked.
+    pub fn is_secret(&self, parameter: &str) -> bool {
+        self.secret.iter().any(|name| name == parameter)
+    }
+}
+
+/// Paths that states of this run manage; the runner puts them into [`RunCache`] under [`ManagedPaths::KEY`] before
+/// the first state. `clean` of `file.directory` and `file.recurse` leaves them alone, whatever the requisites.
+#[derive(Default, Debug)]
+pub struct ManagedPaths(pub std::collections::BTreeSet<String>);
+
+impl ManagedPaths {
+    /// Where it lies in the run's cache.
+    pub const KEY: &str = "file.managed_paths";
+
+    /// Whether `path`, or something below it, is managed.
+    pub fn covers(&self, path: &str) -> bool {
+        let below = format!("{}/", path.trim_end_matches('/'));
+        self.0.contains(path) || self.0.range(below.clone()..).next().is_some_and(|p| p.starts_with(&below))
+    }
 }

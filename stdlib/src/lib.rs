@@ -10,7 +10,7 @@ mod library;
 pub mod provider;
 mod state;
 
-pub use context::{Cancel, Context, Machine, RunCache, StateFiles};
+pub use context::{Cancel, Context, Machine, ManagedPaths, RunCache, StateFiles};
 pub use library::{BoundLibrary, Exec, Library, StateFunction};
 pub use state::{Changes, Failure, Outcome, Plan, State, change};
 pub use zester_stdlib_derive::Arguments;

@@ -36,7 +36,7 @@ pub struct Command {
     pub stdin: Option<Vec<u8>>,
     /// Seconds it may take; then it and its children are ended. The default is an hour.
     pub timeout: Option<f64>,
-    /// Most bytes kept of each of its outputs (the head is kept, the rest counted).
+    /// Most bytes kept of each of its outputs (head and tail are kept, the rest counted).
     pub output_limit: usize,
 }
 
@@ -92,6 +92,9 @@ impl Output {
 pub trait Commands: Send + Sync {
     /// Runs it to its end, its time's end, or a cancellation. An error means it could not be started.
     fn run(&self, command: &Command, cancel: &Cancel) -> io::Result<Output>;
+
+    /// Starts it and does not wait; gives its process id. Its outputs are dropped.
+    fn start(&self, command: &Command) -> io::Result<u32>;
 
     /// The path of a program on the search path.
     fn find(&self, program: &str) -> Option<String>;

@@ -57,9 +57,16 @@ pub trait FileSystem: Send + Sync {
     /// A file's content, links followed.
     fn read(&self, path: &str) -> io::Result<Vec<u8>>;
 
+    /// At most `limit` bytes from the beginning of a file, links followed.
+    fn read_head(&self, path: &str, limit: usize) -> io::Result<Vec<u8>> {
+        let mut content = self.read(path)?;
+        content.truncate(limit);
+        Ok(content)
+    }
+
     /// Replaces (or creates) a file as one step: a temporary file in the same directory, owner and mode set before
     /// any content, synced, renamed. After a crash either the old or the new file is there. A link at `path` is
-    /// followed when `follow`, else replaced. Without a mode a new file gets `0644` under the umask, an
+    /// followed when `follow`, else replaced. Without a mode a new file gets `0666` less the umask, an
     /// existing one keeps its mode and owner. The sync may be batched until [`FileSystem::sync`].
     fn write(&self, path: &str, content: &[u8], ownership: Ownership, follow: bool) -> io::Result<()>;
 
