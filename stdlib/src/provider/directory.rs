@@ -57,7 +57,9 @@ fn walk(path: &str) -> io::Result<OwnedFd> {
     match strangers.iter().find(|(uid, _)| *uid != owner) {
         Some((uid, link)) => Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
-            format!("the link `{link}` belongs to user {uid} but leads to a directory of user {owner}; it is not followed"),
+            format!(
+                "the link `{link}` belongs to user {uid} but leads to a directory of user {owner}; it is not followed"
+            ),
         )),
         None => Ok(here),
     }

@@ -76,7 +76,10 @@ fn final_path(path: &str) -> io::Result<String> {
         if shared && stat.st_uid != geteuid().as_raw() && stat.st_uid != dir.st_uid {
             return Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
-                format!("`{path}` is a link that user {} made in a directory open to everybody; it is not followed", stat.st_uid),
+                format!(
+                    "`{path}` is a link that user {} made in a directory open to everybody; it is not followed",
+                    stat.st_uid
+                ),
             ));
         }
         let text = fs::readlink(path.as_str(), Vec::new())?;
@@ -226,10 +229,7 @@ impl FileSystem for Disk {
         {
             copy_attributes(&old, &temporary.file);
         }
-        let mode = ownership
-            .mode
-            .or(kept.map(|o| o.st_mode & 0o7777))
-            .unwrap_or_else(|| 0o666 & !umask());
+        let mode = ownership.mode.or(kept.map(|o| o.st_mode & 0o7777)).unwrap_or_else(|| 0o666 & !umask());
         // After the owner: a change of owner takes setuid bits away.
         fs::fchmod(&temporary.file, Mode::from_raw_mode(mode))?;
         temporary.file.write_all(content)?;

@@ -107,9 +107,7 @@ struct Line(Vec<String>);
 impl Line {
     fn of(program: &Program) -> Self {
         Self(match program {
-            Program::Direct(program, args) => {
-                std::iter::once(program).chain(args).cloned().collect()
-            }
+            Program::Direct(program, args) => std::iter::once(program).chain(args).cloned().collect(),
             Program::Shell { shell, line } => vec![shell.clone(), "-c".to_owned(), line.clone()],
         })
     }
@@ -129,11 +127,11 @@ impl Line {
     /// session; BusyBox's cannot change users, so there `su` has to do.
     fn as_user(self, path: &str, user: &str, group: Option<&str>) -> io::Result<Self> {
         let real = |name: &str| {
-            find_in(path, name)
-                .filter(|p| std::fs::canonicalize(p).is_ok_and(|p| !p.ends_with("busybox")))
+            find_in(path, name).filter(|p| std::fs::canonicalize(p).is_ok_and(|p| !p.ends_with("busybox")))
         };
         if let Some(setpriv) = real("setpriv") {
-            let group = group.map_or_else(|| format!("--regid={}", primary_group(user)), |g| format!("--regid={g}"));
+            let group =
+                group.map_or_else(|| format!("--regid={}", primary_group(user)), |g| format!("--regid={g}"));
             return Ok(self.behind(&[&setpriv, &format!("--reuid={user}"), &group, "--init-groups", "--"]));
         }
         if let Some(runuser) = real("runuser") {
@@ -160,12 +158,17 @@ fn primary_group(user: &str) -> String {
     let from = |text: &str| {
         text.lines().find_map(|line| {
             let fields: Vec<&str> = line.split(':').collect();
-            (fields.first() == Some(&user) || fields.get(2) == Some(&user)).then(|| fields.get(3).map(|g| (*g).to_owned()))?
+            (fields.first() == Some(&user) || fields.get(2) == Some(&user))
+                .then(|| fields.get(3).map(|g| (*g).to_owned()))?
         })
     };
     from(&file)
         .or_else(|| {
-            let out = std::process::Command::new("getent").args(["passwd", user]).stdin(Stdio::null()).output().ok()?;
+            let out = std::process::Command::new("getent")
+                .args(["passwd", user])
+                .stdin(Stdio::null())
+                .output()
+                .ok()?;
             from(&String::from_utf8_lossy(&out.stdout))
         })
         .unwrap_or_else(|| user.to_owned())
@@ -291,7 +294,11 @@ fn prepare(command: &Command) -> io::Result<std::process::Command> {
         } else {
             io::ErrorKind::NotFound
         };
-        let why = if kind == io::ErrorKind::PermissionDenied { "is not an executable file" } else { "does not exist" };
+        let why = if kind == io::ErrorKind::PermissionDenied {
+            "is not an executable file"
+        } else {
+            "does not exist"
+        };
         io::Error::new(kind, format!("the program `{program}` {why}"))
     })?;
     let mut run = std::process::Command::new(program);
@@ -359,10 +366,8 @@ impl Commands for Processes {
             std::thread::spawn(move || pipe.write_all(&input));
         }
         let started = Instant::now();
-        let timeout = command
-            .timeout
-            .and_then(|s| Duration::try_from_secs_f64(s).ok())
-            .unwrap_or(DEFAULT_TIMEOUT);
+        let timeout =
+            command.timeout.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or(DEFAULT_TIMEOUT);
         let mut cancelled_at = None;
         let mut timed_out = false;
         loop {
@@ -494,7 +499,8 @@ mod tests {
 
     #[test]
     fn what_cannot_start_says_why() {
-        let error = Processes.run(&Command::new::<&str>("no-such-program", []), &Cancel::default()).unwrap_err();
+        let error =
+            Processes.run(&Command::new::<&str>("no-such-program", []), &Cancel::default()).unwrap_err();
         assert_eq!(error.to_string(), "the program `no-such-program` does not exist");
         let mut command = Command::shell("true");
         command.cwd = Some("/no/such/dir".to_owned());

@@ -148,7 +148,10 @@ impl Disk {
                     pending.extend(target.split('/').rev().map(str::to_owned));
                 }
                 Some(Content::File(_)) if !last => {
-                    return Err(io::Error::new(ErrorKind::NotADirectory, format!("`{next}` is not a directory")));
+                    return Err(io::Error::new(
+                        ErrorKind::NotADirectory,
+                        format!("`{next}` is not a directory"),
+                    ));
                 }
                 None if !last => return Err(not_found(&next)),
                 _ => at = next,

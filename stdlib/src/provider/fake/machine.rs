@@ -19,7 +19,10 @@ pub struct FakeTree(Mutex<BTreeMap<String, Arc<[u8]>>>);
 impl FakeTree {
     /// Adds a file.
     pub fn put(&self, path: &str, content: impl AsRef<[u8]>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), content.as_ref().into());
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(path.to_owned(), content.as_ref().into());
     }
 }
 
@@ -115,8 +118,12 @@ impl FakeMachine {
             machine: Arc::new(Machine {
                 files,
                 commands: self.commands.clone(),
-                packages: Box::new(move || packages.clone().ok_or_else(|| "there is no package manager".into())),
-                services: Box::new(move || services.clone().ok_or_else(|| "there is no service manager".into())),
+                packages: Box::new(move || {
+                    packages.clone().ok_or_else(|| "there is no package manager".into())
+                }),
+                services: Box::new(move || {
+                    services.clone().ok_or_else(|| "there is no service manager".into())
+                }),
                 accounts: self.accounts.clone(),
             }),
             facts: Arc::new(self.facts.clone()),
