@@ -1,11 +1,13 @@
 //! What a function may know and use while it runs.
 
-use crate::provider::{Accounts, Commands, FileSystem, Packages, Services};
+use crate::provider::{
+    Accounts, Commands, Disk, FileSystem, Packages, Processes, Services, ShadowUtils, detect,
+};
 use std::{
     any::Any,
     collections::HashMap,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -39,6 +41,24 @@ pub struct Machine {
     pub services: Box<dyn Fn() -> Result<Arc<dyn Services>, String> + Send + Sync>,
     /// Users and groups.
     pub accounts: Arc<dyn Accounts>,
+}
+
+impl Machine {
+    /// This machine. Its package and service managers are looked for when they are first needed, once.
+    pub fn local() -> Self {
+        let files: Arc<dyn FileSystem> = Arc::new(Disk::new());
+        let commands: Arc<dyn Commands> = Arc::new(Processes::new());
+        let accounts = Arc::new(ShadowUtils::new(files.clone(), commands.clone()));
+        let (packages, services) = (OnceLock::new(), OnceLock::new());
+        let (searched, looked_at) = (commands.clone(), files.clone());
+        Self {
+            files,
+            commands,
+            packages: Box::new(move || packages.get_or_init(|| detect::packages(&*searched)).clone()),
+            services: Box::new(move || services.get_or_init(|| detect::services(&*looked_at)).clone()),
+            accounts,
+        }
+    }
 }
 
 /// Things computed once per run (the package index was refreshed, `accumulated` texts), by key.

@@ -30,6 +30,39 @@ pub struct GroupAccount {
     pub members: Vec<String>,
 }
 
+/// A line of the shadow file. Days count from 1970-01-01; `None` is an empty field.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Shadow {
+    /// The hash; `!` in front locks it, an empty one lets anyone in.
+    pub hash: String,
+    /// Day of the last change.
+    pub changed: Option<i64>,
+    /// Least days between changes.
+    pub least: Option<i64>,
+    /// Most days between changes.
+    pub most: Option<i64>,
+    /// Days of warning.
+    pub warn: Option<i64>,
+    /// Days of grace after expiry.
+    pub inactive: Option<i64>,
+    /// Day on which the account expires.
+    pub expire: Option<i64>,
+}
+
+/// The hash is never shown.
+impl std::fmt::Debug for Shadow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shadow")
+            .field("changed", &self.changed)
+            .field("least", &self.least)
+            .field("most", &self.most)
+            .field("warn", &self.warn)
+            .field("inactive", &self.inactive)
+            .field("expire", &self.expire)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Users and groups: reading, and running the system's own tools to change them.
 pub trait Accounts: Send + Sync {
     /// The user of that name, from the system's name service.
@@ -50,8 +83,8 @@ pub trait Accounts: Send + Sync {
     /// All groups.
     fn groups(&self) -> Result<Vec<GroupAccount>, String>;
 
-    /// The line of the shadow file, split at colons: hash, last change, least, most, warn, inactive, expire.
-    fn shadow(&self, name: &str) -> Result<Option<Vec<String>>, String>;
+    /// The line of the shadow file.
+    fn shadow(&self, name: &str) -> Result<Option<Shadow>, String>;
 
     /// Creates a user: `useradd` with these options (`--uid`, …), the name last.
     fn create_user(&self, cx: &Context, name: &str, options: &[String]) -> Result<(), String>;
@@ -59,7 +92,10 @@ pub trait Accounts: Send + Sync {
     /// Changes a user: `usermod` with these options.
     fn modify_user(&self, cx: &Context, name: &str, options: &[String]) -> Result<(), String>;
 
-    /// Removes a user.
+    /// Changes how a user's password ages: `chage` with these options.
+    fn modify_ageing(&self, cx: &Context, name: &str, options: &[String]) -> Result<(), String>;
+
+    /// Removes a user; `purge` removes home and mail too, `force` also one who is logged in.
     fn remove_user(&self, cx: &Context, name: &str, purge: bool, force: bool) -> Result<(), String>;
 
     /// Sets a password hash.

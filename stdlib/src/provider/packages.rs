@@ -1,29 +1,59 @@
 //! Packages of a machine.
 
 use crate::Context;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-/// A package manager. Names may carry an architecture or a virtual name, as the manager understands them.
+/// Versions by package name.
+pub type Versions = BTreeMap<String, String>;
+
+/// What a transaction does: package → version before and after; `None` where it is absent.
+pub type Transaction = BTreeMap<String, (Option<String>, Option<String>)>;
+
+/// A package manager. Names may carry an architecture (`libc6:i386`) or be virtual, as the manager understands them.
 pub trait Packages: Send + Sync {
     /// `apt`, `dnf`, …
     fn name(&self) -> &'static str;
 
-    /// All installed packages with their versions. Cached per run by the caller.
-    fn installed(&self, cx: &Context) -> Result<BTreeMap<String, String>, String>;
+    /// The name under which [`Packages::installed`] lists a package: without the machine's own architecture.
+    fn canonical(&self, cx: &Context, name: &str) -> Result<String, String>;
+
+    /// All installed packages with their versions. Cheap to call again while nothing has changed.
+    fn installed(&self, cx: &Context) -> Result<Arc<Versions>, String>;
 
     /// Packages that are removed but have left configuration behind.
-    fn leftovers(&self, cx: &Context) -> Result<BTreeMap<String, String>, String>;
+    fn leftovers(&self, cx: &Context) -> Result<Arc<Versions>, String>;
 
-    /// Versions that an installation of these names would give; absent for unknown names.
-    fn candidates(&self, cx: &Context, names: &[String]) -> Result<BTreeMap<String, String>, String>;
+    /// Versions that an installation of these names would give, from `from_repo` when given; absent for names the
+    /// index does not have.
+    fn candidates(
+        &self,
+        cx: &Context,
+        names: &[String],
+        from_repo: Option<&str>,
+    ) -> Result<Versions, String>;
 
-    /// Whether `name` is provided by an installed package (virtual packages).
-    fn provided(&self, cx: &Context, name: &str) -> Result<bool, String>;
+    /// All versions of `name` that could be installed, newest first.
+    fn versions(&self, cx: &Context, name: &str) -> Result<Vec<String>, String>;
+
+    /// Names of the installed packages that provide `name`, which is not one itself (virtual packages).
+    fn providers(&self, cx: &Context, name: &str) -> Result<Vec<String>, String>;
 
     /// Brings the index up to date.
     fn refresh(&self, cx: &Context) -> Result<(), String>;
 
-    /// Installs (or moves to the given versions) all of them in one transaction.
+    /// Seconds since the index was brought up to date; `None` when it never was.
+    fn index_age(&self, cx: &Context) -> Result<Option<f64>, String>;
+
+    /// What [`Packages::install`] would do.
+    fn preview_install(
+        &self,
+        cx: &Context,
+        packages: &[(String, Option<String>)],
+        options: &InstallOptions,
+    ) -> Result<Transaction, String>;
+
+    /// Installs (or moves to the given versions) all of them in one transaction. A name may be the absolute path of
+    /// a package file.
     fn install(
         &self,
         cx: &Context,
@@ -31,8 +61,11 @@ pub trait Packages: Send + Sync {
         options: &InstallOptions,
     ) -> Result<(), String>;
 
-    /// Installs package files.
-    fn install_files(&self, cx: &Context, files: &[String], options: &InstallOptions) -> Result<(), String>;
+    /// Name and version of the package in a file.
+    fn file_package(&self, cx: &Context, path: &str) -> Result<(String, String), String>;
+
+    /// What [`Packages::remove`] would do.
+    fn preview_remove(&self, cx: &Context, names: &[String], purge: bool) -> Result<Transaction, String>;
 
     /// Removes all of them in one transaction, with their configuration when `purge`.
     fn remove(&self, cx: &Context, names: &[String], purge: bool) -> Result<(), String>;
@@ -43,14 +76,14 @@ pub trait Packages: Send + Sync {
     /// Holds or releases versions.
     fn set_held(&self, cx: &Context, names: &[String], held: bool) -> Result<(), String>;
 
-    /// Packages with a newer version: name, installed, candidate.
-    fn upgradable(&self, cx: &Context) -> Result<Vec<(String, String, String)>, String>;
+    /// What [`Packages::upgrade`] would do.
+    fn preview_upgrade(&self, cx: &Context, dist: bool) -> Result<Transaction, String>;
 
     /// Upgrades everything; `dist` allows installation and removal of others.
     fn upgrade(&self, cx: &Context, dist: bool) -> Result<(), String>;
 
     /// Compares two versions as the manager does.
-    fn compare(&self, cx: &Context, a: &str, b: &str) -> Result<std::cmp::Ordering, String>;
+    fn compare(&self, a: &str, b: &str) -> std::cmp::Ordering;
 }
 
 /// How to install.
@@ -64,6 +97,14 @@ pub struct InstallOptions {
     pub skip_verify: bool,
     /// Whether a lower version may replace a higher one.
     pub allow_downgrade: bool,
+    /// Whether a held package may be changed.
+    pub change_held: bool,
+    /// Whether only packages that are installed already are touched.
+    pub only_upgrade: bool,
+    /// Whether a package of the right version is installed again.
+    pub reinstall: bool,
+    /// Whether the maintainer's configuration files replace changed ones.
+    pub new_configuration: bool,
     /// Further options of the manager.
     pub options: Vec<String>,
 }

@@ -4,8 +4,12 @@ mod accounts;
 mod commands;
 mod files;
 mod machine;
+mod packages;
+mod services;
 
 pub use accounts::FakeAccounts;
 pub use commands::FakeCommands;
 pub use files::FakeFiles;
 pub use machine::{FakeMachine, FakeTree};
+pub use packages::FakePackages;
+pub use services::{FakeService, FakeServices};
