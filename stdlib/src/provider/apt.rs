@@ -39,7 +39,11 @@ impl Apt {
         Ok(status)
     }
 
-    fn policy(cx: &Context, names: &[String], from: Option<&str>) -> Result<BTreeMap<String, Policy>, String> {
+    fn policy(
+        cx: &Context,
+        names: &[String],
+        from: Option<&str>,
+    ) -> Result<BTreeMap<String, Policy>, String> {
         if names.is_empty() {
             return Ok(BTreeMap::new());
         }
@@ -191,7 +195,9 @@ fn parse_policy(text: &str) -> BTreeMap<String, Policy> {
             policy.candidate = Some(version.trim().to_owned()).filter(|v| v != "(none)");
         } else if line.starts_with("  Version table:") {
             table = true;
-        } else if table && (line.starts_with("     ") || line.starts_with(" *** ")) && !line.starts_with("      ")
+        } else if table
+            && (line.starts_with("     ") || line.starts_with(" *** "))
+            && !line.starts_with("      ")
         {
             // ` *** 1.0 500` and `     1.0 500` are versions; their sources stand further right.
             policy.versions.extend(line[5..].split_ascii_whitespace().next().map(str::to_owned));
@@ -274,22 +280,22 @@ impl Packages for Apt {
     fn refresh(&self, cx: &Context) -> Result<(), String> {
         Self::execute(
             cx,
-            vec!["-q".to_owned(), "-o".to_owned(), format!("DPkg::Lock::Timeout={LOCK_TIMEOUT_S}"), "update".to_owned()],
+            vec![
+                "-q".to_owned(),
+                "-o".to_owned(),
+                format!("DPkg::Lock::Timeout={LOCK_TIMEOUT_S}"),
+                "update".to_owned(),
+            ],
         )
     }
 
     fn index_age(&self, cx: &Context) -> Result<Option<f64>, String> {
         let mut newest = None;
-        for path in [
-            "/var/lib/apt/periodic/update-success-stamp",
-            "/var/lib/apt/lists",
-            "/var/lib/apt/lists/partial",
-        ] {
-            let stat = cx
-                .machine
-                .files
-                .stat(path, true)
-                .map_err(|e| format!("`{path}` could not be read: {e}"))?;
+        for path in
+            ["/var/lib/apt/periodic/update-success-stamp", "/var/lib/apt/lists", "/var/lib/apt/lists/partial"]
+        {
+            let stat =
+                cx.machine.files.stat(path, true).map_err(|e| format!("`{path}` could not be read: {e}"))?;
             newest = newest.max(stat.map(|s| s.modified.0));
         }
         let now = std::time::SystemTime::now()

@@ -18,7 +18,9 @@ pub fn packages(commands: &dyn Commands) -> Result<Arc<dyn Packages>, String> {
     }
     let others = ["dnf", "yum", "zypper", "pacman", "apk", "brew"];
     match others.iter().find(|program| commands.find(program).is_some()) {
-        Some(program) => Err(format!("packages of `{program}` are not supported yet; use `cmd.run` with a guard")),
+        Some(program) => {
+            Err(format!("packages of `{program}` are not supported yet; use `cmd.run` with a guard"))
+        }
         None => Err(format!(
             "this machine has no package manager that is known (looked for apt-get, {})",
             others.join(", ")

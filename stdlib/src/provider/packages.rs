@@ -25,12 +25,8 @@ pub trait Packages: Send + Sync {
 
     /// Versions that an installation of these names would give, from `from_repo` when given; absent for names the
     /// index does not have.
-    fn candidates(
-        &self,
-        cx: &Context,
-        names: &[String],
-        from_repo: Option<&str>,
-    ) -> Result<Versions, String>;
+    fn candidates(&self, cx: &Context, names: &[String], from_repo: Option<&str>)
+    -> Result<Versions, String>;
 
     /// All versions of `name` that could be installed, newest first.
     fn versions(&self, cx: &Context, name: &str) -> Result<Vec<String>, String>;

@@ -58,7 +58,11 @@ impl ShadowUtils {
         }
     }
 
-    fn find_user(&self, key: &str, matches: impl Fn(&UserAccount) -> bool) -> Result<Option<UserAccount>, String> {
+    fn find_user(
+        &self,
+        key: &str,
+        matches: impl Fn(&UserAccount) -> bool,
+    ) -> Result<Option<UserAccount>, String> {
         let text = self.read("/etc/passwd")?;
         if let Some(user) = text.lines().filter_map(parse_user).find(&matches) {
             return Ok(Some(user));
@@ -202,7 +206,9 @@ impl Accounts for ShadowUtils {
     /// Through `chpasswd`'s standard input: a command line could be read by everyone.
     fn set_password_hash(&self, cx: &Context, name: &str, hash: &str) -> Result<(), String> {
         if hash.contains([':', '\n']) || name.contains([':', '\n']) {
-            return Err(format!("the password of `{name}` is not a hash: it contains a colon or a line break"));
+            return Err(format!(
+                "the password of `{name}` is not a hash: it contains a colon or a line break"
+            ));
         }
         let mut command = tool("chpasswd", ["--encrypted"]);
         command.stdin = Some(format!("{name}:{hash}\n").into_bytes());
@@ -238,7 +244,10 @@ mod tests {
         assert_eq!(parse_group("adm:x:4:a,b").unwrap().members, ["a", "b"]);
         assert_eq!(parse_group("adm:x:4:").unwrap().members, [""; 0]);
         let shadow = parse_shadow("a:$6$x:19000:0:99999:7:::", "a").unwrap();
-        assert_eq!((shadow.most, shadow.warn, shadow.inactive, shadow.expire), (Some(99999), Some(7), None, None));
+        assert_eq!(
+            (shadow.most, shadow.warn, shadow.inactive, shadow.expire),
+            (Some(99999), Some(7), None, None)
+        );
         assert_eq!(parse_shadow("ab:!:1", "a"), None);
         assert!(!format!("{shadow:?}").contains("$6$"));
     }

@@ -13,7 +13,16 @@ pub struct Systemd;
 /// A name without a suffix is a service; `foo.timer`, `foo.socket` and the like are themselves.
 fn unit(name: &str) -> String {
     const KINDS: [&str; 11] = [
-        ".service", ".socket", ".device", ".mount", ".automount", ".swap", ".target", ".path", ".timer", ".slice",
+        ".service",
+        ".socket",
+        ".device",
+        ".mount",
+        ".automount",
+        ".swap",
+        ".target",
+        ".path",
+        ".timer",
+        ".slice",
         ".scope",
     ];
     if KINDS.iter().any(|kind| name.ends_with(kind)) { name.to_owned() } else { format!("{name}.service") }

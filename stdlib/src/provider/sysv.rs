@@ -29,7 +29,10 @@ fn base(name: &str) -> &str {
 }
 
 fn missing(name: &str) -> String {
-    format!("there is no service `{name}`: no init system runs here and `{SCRIPTS}/{}` does not exist", base(name))
+    format!(
+        "there is no service `{name}`: no init system runs here and `{SCRIPTS}/{}` does not exist",
+        base(name)
+    )
 }
 
 impl SysV {
@@ -146,10 +149,7 @@ impl Services for SysV {
     fn all(&self, cx: &Context) -> Result<Vec<String>, String> {
         let mut names = Vec::new();
         for name in cx.machine.files.list(SCRIPTS).unwrap_or_default() {
-            if !name.starts_with('.')
-                && name != "README"
-                && Self::exists(cx, &format!("{SCRIPTS}/{name}"))?
-            {
+            if !name.starts_with('.') && name != "README" && Self::exists(cx, &format!("{SCRIPTS}/{name}"))? {
                 names.push(name);
             }
         }
@@ -190,6 +190,8 @@ impl Services for SysV {
     }
 
     fn set_masked(&self, _cx: &Context, name: &str, _masked: bool, _runtime: bool) -> Result<(), String> {
-        Err(format!("`{name}` cannot be masked or unmasked: only systemd masks services, and it does not run here"))
+        Err(format!(
+            "`{name}` cannot be masked or unmasked: only systemd masks services, and it does not run here"
+        ))
     }
 }

@@ -96,8 +96,7 @@ impl State {
                 all.insert(name.clone(), (self.installed.get(name).cloned(), Some(version.clone())));
                 continue;
             }
-            let versions =
-                self.index.get(&name).ok_or_else(|| format!("Unable to locate package {name}"))?;
+            let versions = self.index.get(&name).ok_or_else(|| format!("Unable to locate package {name}"))?;
             let new = match &version {
                 Some(v) => versions
                     .iter()
@@ -108,25 +107,23 @@ impl State {
             };
             let old = self.installed.get(&name).cloned();
             if self.held.contains(&name) && !options.change_held {
-                return Err("Held packages were changed and -y was used without --allow-change-held-packages"
-                    .to_owned());
+                return Err(
+                    "Held packages were changed and -y was used without --allow-change-held-packages"
+                        .to_owned(),
+                );
             }
             if let Some(old) = &old
                 && debian_version::compare(new, old) == Ordering::Less
                 && !options.allow_downgrade
             {
-                return Err(
-                    "Packages were downgraded and -y was used without --allow-downgrades".to_owned()
-                );
+                return Err("Packages were downgraded and -y was used without --allow-downgrades".to_owned());
             }
             for need in self.needs.get(&name).into_iter().flatten() {
                 if !self.installed.contains_key(need) && !all.contains_key(need) {
                     queue.push((need.clone(), None));
                 }
             }
-            if (old.as_ref() != Some(new) || options.reinstall)
-                && !(options.only_upgrade && old.is_none())
-            {
+            if (old.as_ref() != Some(new) || options.reinstall) && !(options.only_upgrade && old.is_none()) {
                 all.insert(name, (old, Some(new.clone())));
             }
         }
