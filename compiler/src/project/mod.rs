@@ -1,1 +1,182 @@
 //! A project: its configuration, its roots, and the files that refs name.
+//!
+//! Everything that reads a tree goes through a [`Project`]: the checker, lowering, rendering, the language server. It
+//! keeps each file's text and tree by content, and may be shared between threads.
+
+pub mod config;
+pub(crate) mod interim;
+mod inventory;
+mod reference;
+mod roots;
+
+pub use config::{Config, ConfigError, EnvironmentRoots};
+pub use inventory::{InventoryError, KnownPeel};
+pub use reference::{Reference, ResolveError};
+pub use roots::{Root, TreeFile, TreeKind};
+
+use crate::diagnostic::Rule;
+use crate::source::{DiskSources, FileId, Files, SourceError, Sources};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, RwLock},
+};
+
+/// The name of the configuration file at a project's root.
+pub const CONFIG_FILE: &str = "zester.yaml";
+
+/// The environment of a tree that names none.
+pub const BASE: &str = "base";
+
+/// What a caller says beside the configuration.
+#[derive(Default)]
+pub struct OpenOptions {
+    /// Roots of the state tree instead of the configured ones (`--states`).
+    pub states: Vec<Root>,
+    /// Roots of the settings tree instead of the configured ones (`--settings`).
+    pub settings: Vec<Root>,
+    /// Extensions that are read in addition (`sls` when a path names such a file).
+    pub extensions: Vec<String>,
+    /// The table files are entered into; a new one by default.
+    pub files: Option<Arc<Files>>,
+    /// Gives the files of a directory that the configuration names outside of the project. Without it such a
+    /// directory is an error.
+    pub outside: Option<fn(&str) -> Arc<dyn Sources>>,
+}
+
+/// A tree of states and settings, opened for reading.
+pub struct Project {
+    config: Config,
+    sources: Arc<dyn Sources>,
+    files: Arc<Files>,
+    environments: Vec<roots::Environment>,
+    extensions: Vec<String>,
+    texts: RwLock<HashMap<String, (FileId, Arc<str>)>>,
+}
+
+impl Project {
+    /// Opens the project whose root is the root of `sources`.
+    pub fn open(sources: Arc<dyn Sources>, options: OpenOptions) -> Result<Self, ConfigError> {
+        let files = options.files.unwrap_or_default();
+        let config = Config::load(&*sources, &files)?;
+        let mut extensions = config.extensions.clone();
+        for extension in options.extensions {
+            if !extensions.contains(&extension) {
+                extensions.push(extension);
+            }
+        }
+        let environments = roots::environments(
+            &config,
+            &sources,
+            options.outside,
+            (!options.states.is_empty()).then_some(options.states),
+            (!options.settings.is_empty()).then_some(options.settings),
+        )
+        .map_err(|wrong| wrong.in_files(&files))?;
+        Ok(Self { config, sources, files, environments, extensions, texts: RwLock::default() })
+    }
+
+    /// Opens the project in a directory of this machine.
+    pub fn open_dir(root: &Path, mut options: OpenOptions) -> Result<Self, ConfigError> {
+        options.outside.get_or_insert(|dir| Arc::new(DiskSources::new(dir)));
+        Self::open(Arc::new(DiskSources::new(root)), options)
+    }
+
+    /// The directory that holds the project `start` lies in: the nearest one upward with a `zester.yaml`, else
+    /// `start` itself.
+    pub fn find_root(start: &Path) -> PathBuf {
+        start.ancestors().find(|dir| dir.join(CONFIG_FILE).is_file()).unwrap_or(start).to_owned()
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The table of all files read so far.
+    pub fn files(&self) -> &Arc<Files> {
+        &self.files
+    }
+
+    /// Where the project's own files come from.
+    pub fn sources(&self) -> &Arc<dyn Sources> {
+        &self.sources
+    }
+
+    /// Names of the environments; `base` is always the first.
+    pub fn environments(&self) -> impl Iterator<Item = &str> {
+        self.environments.iter().map(|e| e.name.as_str())
+    }
+
+    /// Extensions of state and settings files, without dots.
+    pub fn extensions(&self) -> &[String] {
+        &self.extensions
+    }
+
+    /// Roots of a tree, first wins; none for an unknown environment.
+    pub fn roots(&self, kind: TreeKind, env: &str) -> &[Root] {
+        self.environment(env).map_or(&[], |e| e.roots(kind))
+    }
+
+    fn environment(&self, env: &str) -> Option<&roots::Environment> {
+        let name = if env.is_empty() { BASE } else { env };
+        self.environments.iter().find(|e| e.name == name)
+    }
+
+    /// The bytes of a project path.
+    pub fn read(&self, path: &str) -> Result<Arc<[u8]>, SourceError> {
+        for root in self.environments.iter().flat_map(roots::Environment::all) {
+            if let (Some(sources), Some(rest)) = (&root.outside, root.inner(path)) {
+                return sources.read(rest);
+            }
+        }
+        self.sources.read(path)
+    }
+
+    /// The text of a project path, read once and entered into [`Project::files`].
+    pub fn read_text(&self, path: &str) -> Result<(FileId, Arc<str>), SourceError> {
+        if let Some((id, text)) = self.texts.read().unwrap_or_else(|e| e.into_inner()).get(path) {
+            return Ok((*id, text.clone()));
+        }
+        let bytes = self.read(path)?;
+        let text: Arc<str> = std::str::from_utf8(&bytes)
+            .map_err(|error| SourceError::NotText { path: path.to_owned(), offset: error.valid_up_to() })?
+            .into();
+        let id = self.files.add(path, text.clone());
+        self.texts.write().unwrap_or_else(|e| e.into_inner()).insert(path.to_owned(), (id, text.clone()));
+        Ok((id, text))
+    }
+
+    /// Forgets what was read of a path, after it changed.
+    pub fn forget(&self, path: &str) {
+        self.texts.write().unwrap_or_else(|e| e.into_inner()).remove(path);
+    }
+}
+
+/// The rules of this room.
+pub(crate) fn rules() -> impl Iterator<Item = &'static Rule> {
+    config::RULES.iter().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::MemorySources;
+
+    #[test]
+    fn a_text_is_read_once_and_its_tree_shared() {
+        let sources = MemorySources::new().with("states/web.zy", "a: test.nop\n");
+        let project = Project::open(Arc::new(sources), OpenOptions::default()).unwrap();
+        let (first, _) = project.read_text("states/web.zy").unwrap();
+        let (second, _) = project.read_text("states/web.zy").unwrap();
+        assert_eq!(first, second);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_named() {
+        let sources = MemorySources::new().with("states/logo.png", b"ab\xff");
+        let project = Project::open(Arc::new(sources), OpenOptions::default()).unwrap();
+        let error = project.read_text("states/logo.png").unwrap_err();
+        assert_eq!(error.to_string(), "`states/logo.png` is not UTF-8 text: byte 3 does not belong to it");
+    }
+}

@@ -162,6 +162,13 @@ pub struct Files {
     table: RwLock<Table>,
 }
 
+impl fmt::Debug for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let table = self.table.read().unwrap_or_else(|e| e.into_inner());
+        write!(f, "Files({})", table.files.len())
+    }
+}
+
 impl Files {
     /// An empty table.
     pub fn new() -> Self {

@@ -21,6 +21,14 @@ pub enum SourceError {
         /// The system's own words.
         error: io::Error,
     },
+    /// Its bytes are not text.
+    #[error("`{path}` is not UTF-8 text: byte {} does not belong to it", offset + 1)]
+    NotText {
+        /// The path that was asked for.
+        path: String,
+        /// The first byte that is not text, from 0.
+        offset: usize,
+    },
     /// It is larger than a source file may be.
     #[error("`{path}` has {size} bytes; a source file may have at most {limit}")]
     TooLarge {

@@ -3,6 +3,8 @@
 mod argument;
 pub mod decode;
 mod facts;
+pub mod facts_grains;
+pub mod facts_schema;
 mod registry;
 mod scalar;
 mod signature;
@@ -13,7 +15,7 @@ pub use argument::{
     Arguments, FromValue, Group, Hash, Id, Mode, Path, Regex, Seconds, Secret, Size, Source, StringList, Url,
     User,
 };
-pub use facts::Facts;
+pub use facts::{Facts, FactsError};
 pub use registry::{FunctionName, Registry};
 pub use scalar::resolve_plain;
 pub use signature::{Constraint, Effect, FunctionKind, Param, Signature};
