@@ -109,6 +109,11 @@ pub trait StateFiles: Send + Sync {
     /// Files below directory `path`, sorted, relative to it.
     fn files_below(&self, env: &str, path: &str) -> Vec<String>;
 
+    /// Permission bits of a file of the tree, where the tree has them (`mode: keep`).
+    fn mode(&self, _env: &str, _path: &str) -> Option<u32> {
+        None
+    }
+
     /// Renders text as a template with the run's environment and `context` on top. `name` is shown in errors; for a
     /// file of the tree it is its path there, so that its own imports resolve.
     fn render(&self, env: &str, name: &str, text: &str, context: &Map) -> Result<String, String>;

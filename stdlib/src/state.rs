@@ -47,6 +47,8 @@ pub struct Outcome {
     pub changes: Changes,
     /// Replaces the plan's comment when given.
     pub comment: Option<String>,
+    /// It turned out that nothing had to change (a stateful command said so): the result is `unchanged`.
+    pub unchanged: bool,
 }
 
 type Application<'a> = Box<dyn FnOnce(&Context) -> Result<Outcome, Failure> + 'a>;

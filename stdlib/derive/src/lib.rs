@@ -194,6 +194,7 @@ fn expand(input: &DeriveInput) -> Result<Tokens> {
     let mut params = Vec::new();
     let mut reads = Vec::new();
     let mut names = Vec::new();
+    let mut unused = Vec::new();
     let mut rest = None;
     for field in fields {
         let argument = argument_of(field)?;
@@ -211,10 +212,14 @@ fn expand(input: &DeriveInput) -> Result<Tokens> {
             Some(value) => quote!(Some(::zester_compiler::types::Value::from(#value))),
             None => quote!(None),
         };
+        let argument_inert = inert.is_some();
         let inert = match inert {
             Some(why) => quote!(Some(#why)),
             None => quote!(None),
         };
+        if argument_inert {
+            unused.push(ident);
+        }
         let has_default = default.is_some();
         params.push(quote! {
             ::zester_compiler::types::Param {
@@ -261,6 +266,14 @@ fn expand(input: &DeriveInput) -> Result<Tokens> {
     let kind = if exec { quote!(Exec) } else { quote!(State) };
     let effect = syn::Ident::new(effect, ident.span());
     Ok(quote! {
+        // A parameter without effect is declared and never read; this is the reading.
+        const _: () = {
+            #[allow(dead_code)]
+            fn inert(of: &#ident) {
+                #(let _ = &of.#unused;)*
+            }
+        };
+
         impl ::zester_compiler::types::Arguments for #ident {
             fn signature() -> ::zester_compiler::types::Signature {
                 ::zester_compiler::types::Signature {

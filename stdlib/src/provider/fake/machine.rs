@@ -165,7 +165,7 @@ impl FakeMachine {
         }
         assert_eq!(would_change, plan.apply.is_some(), "test mode and apply differ");
         assert_eq!(foretold, plan.changes, "test mode and apply differ");
-        let mut result = Outcome { changes: plan.changes, comment: Some(plan.comment) };
+        let mut result = Outcome { changes: plan.changes, comment: Some(plan.comment), unchanged: false };
         if let Some(apply) = plan.apply {
             let outcome = apply(&cx)?;
             if !outcome.changes.is_empty() {
