@@ -27,7 +27,9 @@ fn collect(env: &Value, into: &mut Vec<(String, Option<String>)>) -> Result<(), 
                     Value::Str(pair) => match pair.split_once('=') {
                         Some((name, value)) => into.push((name.to_owned(), Some(value.to_owned()))),
                         None => {
-                            return Err(Failure::new(format!("`env` has the entry `{pair}`; write `{pair}: value`")));
+                            return Err(Failure::new(format!(
+                                "`env` has the entry `{pair}`; write `{pair}: value`"
+                            )));
                         }
                     },
                     nested => collect(nested, into)?,
@@ -49,7 +51,10 @@ fn text(name: &str, value: &Value) -> Result<Option<String>, Failure> {
         Value::Bool(false) => None,
         Value::Null => Some(String::new()),
         Value::List(_) | Value::Map(_) => {
-            return Err(Failure::new(format!("The environment variable `{name}` is {}; it can only be text", value.describe())));
+            return Err(Failure::new(format!(
+                "The environment variable `{name}` is {}; it can only be text",
+                value.describe()
+            )));
         }
         scalar => Some(scalar.to_string()).filter(|s| !s.contains('\0')),
     })
@@ -61,7 +66,9 @@ mod tests {
 
     #[test]
     fn all_shapes_mean_the_same() {
-        for json in [r#"{"A": 1, "B": false}"#, r#"[{"A": "1"}, {"B": false}]"#, r#"[{"A": "1", "B": false}]"#] {
+        for json in
+            [r#"{"A": 1, "B": false}"#, r#"[{"A": "1"}, {"B": false}]"#, r#"[{"A": "1", "B": false}]"#]
+        {
             let env: Value = serde_json::from_str(json).unwrap();
             let expected = [("A".to_owned(), Some("1".to_owned())), ("B".to_owned(), None)];
             assert_eq!(variables(&env).unwrap(), expected, "{json}");

@@ -58,7 +58,12 @@ pub(super) fn command(cx: &Context, program: Program, around: &Surroundings<'_>)
 }
 
 /// Runs it and judges.
-pub(super) fn execute(cx: &Context, command: &Command, shown: &str, judge: &Judgement) -> Result<Outcome, Failure> {
+pub(super) fn execute(
+    cx: &Context,
+    command: &Command,
+    shown: &str,
+    judge: &Judgement,
+) -> Result<Outcome, Failure> {
     let output = cx
         .machine
         .commands
@@ -83,11 +88,7 @@ pub(super) fn execute(cx: &Context, command: &Command, shown: &str, judge: &Judg
         || quotes(&judge.success_stdout, &output.stdout)
         || quotes(&judge.success_stderr, &output.stderr);
     if !success {
-        let how = if judge.hide_output {
-            format!("exit status {}", output.status)
-        } else {
-            words(&output)
-        };
+        let how = if judge.hide_output { format!("exit status {}", output.status) } else { words(&output) };
         return Err(Failure::new(format!("The command `{shown}` failed: {how}")).with_changes(changes));
     }
     if judge.stateful {

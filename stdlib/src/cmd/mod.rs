@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn a_message_has_the_commands_last_words() {
-        let output = Output { status: 2, stderr: format!("{}the reason\n", "x\n".repeat(5000)), ..Output::default() };
+        let output =
+            Output { status: 2, stderr: format!("{}the reason\n", "x\n".repeat(5000)), ..Output::default() };
         let said = words(&output);
         assert!(said.starts_with("exit status 2: … ") && said.ends_with("the reason") && said.len() < 2100);
         assert_eq!(words(&Output { status: 137, ..Output::default() }), "ended by signal 9");

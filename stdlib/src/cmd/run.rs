@@ -181,7 +181,11 @@ mod tests {
     #[test]
     fn a_failure_has_the_commands_own_words_and_what_happened() {
         let machine = FakeMachine::new();
-        machine.commands.on("false", |_, _| Output { status: 3, stderr: "no such thing\n".into(), ..Output::default() });
+        machine.commands.on("false", |_, _| Output {
+            status: 3,
+            stderr: "no such thing\n".into(),
+            ..Output::default()
+        });
         let failure = run(&machine, r#"{"name": "false"}"#).unwrap_err();
         assert_eq!(failure.message, "The command `false` failed: exit status 3: no such thing");
         assert_eq!(failure.changes.get("retcode"), Some(&Value::Int(3)));
@@ -212,7 +216,9 @@ mod tests {
     fn test_mode_runs_nothing_and_says_what_would_be_run() {
         let machine = FakeMachine::new();
         let cx = Context { test: true, ..machine.context() };
-        let state = Run::from_values(&serde_json::from_str(r#"{"name": "rm", "args": ["-rf", "x"]}"#).unwrap()).unwrap();
+        let state =
+            Run::from_values(&serde_json::from_str(r#"{"name": "rm", "args": ["-rf", "x"]}"#).unwrap())
+                .unwrap();
         let plan = state.plan(&cx).unwrap();
         assert_eq!(plan.changes.get("command"), Some(&change(Value::Null, "rm -rf x")));
         assert!(machine.commands.lines().is_empty());
@@ -234,7 +240,10 @@ mod tests {
             ..fake
         };
         let dir = tempfile::tempdir().unwrap();
-        let json = format!(r#"{{"name": "echo $A; pwd; echo e >&2", "env": {{"A": "x"}}, "cwd": "{}"}}"#, dir.path().display());
+        let json = format!(
+            r#"{{"name": "echo $A; pwd; echo e >&2", "env": {{"A": "x"}}, "cwd": "{}"}}"#,
+            dir.path().display()
+        );
         let done = apply(&cx, &json).unwrap();
         let stdout = done.changes.get("stdout").and_then(Value::as_str).unwrap();
         assert!(stdout.starts_with("x\n/"), "{stdout}");

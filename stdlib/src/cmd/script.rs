@@ -141,7 +141,8 @@ impl Script {
             Some(Value::Null) | None => behind,
             Some(text) => text.to_string(),
         };
-        let line = if runs_itself { format!("{file} {text}") } else { format!("{} {file} {text}", self.shell) };
+        let line =
+            if runs_itself { format!("{file} {text}") } else { format!("{} {file} {text}", self.shell) };
         Program::Shell { shell: "/bin/sh".to_owned(), line: line.trim_end().to_owned() }
     }
 
@@ -160,13 +161,21 @@ impl Script {
         Ok(Plan::change(changes, comment, move |cx| self.execute(cx, command, &content, &address)))
     }
 
-    fn execute(&self, cx: &Context, mut command: Command, content: &[u8], address: &str) -> Result<Outcome, Failure> {
+    fn execute(
+        &self,
+        cx: &Context,
+        mut command: Command,
+        content: &[u8],
+        address: &str,
+    ) -> Result<Outcome, Failure> {
         let mut random = [0_u8; 16];
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
             .map_err(|e| Failure::new(format!("The system gives no random number: {e}")))?;
         let dir = format!("{SCRIPT_DIR}/.{:032x}.zester", u128::from_ne_bytes(random));
         let files = &cx.machine.files;
-        let failed = |e: std::io::Error| Failure::new(format!("The script `{address}` cannot be put into `{dir}`: {e}"));
+        let failed = |e: std::io::Error| {
+            Failure::new(format!("The script `{address}` cannot be put into `{dir}`: {e}"))
+        };
         let owner = crate::file::attributes::Attributes::resolve(cx, cx.runas.as_deref(), None, Some(0o700))?;
         // A directory of its own: its name cannot be guessed, and nobody else can put anything into it.
         files.create_dir(&dir, 0o700).map_err(failed)?;
@@ -220,7 +229,11 @@ mod tests {
         machine.tree.put("s.sh", "#!/bin/bash\necho {{ who }}\n");
         let files = machine.files.clone();
         machine.commands.on("/tmp/.", move |_, line| Output {
-            stdout: format!("{} {}", files.text(line.split(' ').next().unwrap()), line.split_once(' ').unwrap().1),
+            stdout: format!(
+                "{} {}",
+                files.text(line.split(' ').next().unwrap()),
+                line.split_once(' ').unwrap().1
+            ),
             ..Output::default()
         });
         let done = run(
@@ -230,7 +243,10 @@ mod tests {
         .unwrap();
         assert_eq!(done.changes.get("stdout"), Some(&Value::from("#!/bin/bash\necho me\n -a 'b c'")));
         assert!(machine.files.list("/tmp").unwrap().is_empty());
-        let done = run(&machine, r#"{"name": "salt://s.sh one two", "template": "jinja", "context": {"who": "me"}}"#);
+        let done = run(
+            &machine,
+            r#"{"name": "salt://s.sh one two", "template": "jinja", "context": {"who": "me"}}"#,
+        );
         assert!(done.unwrap().changes.get("stdout").unwrap().as_str().unwrap().ends_with("one two"));
     }
 

@@ -70,11 +70,15 @@ mod tests {
         machine.tree.put("hosts", "{{ accumulator }}");
         for _ in 0..2 {
             machine
-                .converge::<Accumulated>(&args(r#"{"name": "web", "filename": "/hosts", "text": ["a", "b"]}"#))
+                .converge::<Accumulated>(&args(
+                    r#"{"name": "web", "filename": "/hosts", "text": ["a", "b"]}"#,
+                ))
                 .unwrap();
         }
         machine
-            .converge::<Managed>(&args(r#"{"name": "/hosts", "source": ["salt://hosts"], "template": "jinja"}"#))
+            .converge::<Managed>(&args(
+                r#"{"name": "/hosts", "source": ["salt://hosts"], "template": "jinja"}"#,
+            ))
             .unwrap();
         assert_eq!(machine.files.text("/hosts"), r#"{"web":["a","b"]}"#);
     }

@@ -33,7 +33,9 @@ impl FromValue for Backup {
             other => match other.to_string().as_str() {
                 "" | "false" | "False" | "no" => Self::None,
                 "minion" | "peel" | "master" | "both" | "true" | "True" | "yes" => Self::Cache,
-                suffix if suffix.starts_with('.') || suffix.starts_with('~') => Self::Beside(suffix.to_owned()),
+                suffix if suffix.starts_with('.') || suffix.starts_with('~') => {
+                    Self::Beside(suffix.to_owned())
+                }
                 other => {
                     return Err(format!(
                         "expected `minion` (a copy below {BACKUP_DIR}) or a suffix such as `.bak`, found `{other}`"
@@ -68,10 +70,9 @@ impl Backup {
             gid: Some(s.gid),
             mode: Some(s.mode),
         });
-        cx.machine
-            .files
-            .write(&copy, content, ownership, false)
-            .map_err(|e| Failure::new(format!("The backup `{copy}` cannot be written, so `{path}` is left as it is: {e}")))?;
+        cx.machine.files.write(&copy, content, ownership, false).map_err(|e| {
+            Failure::new(format!("The backup `{copy}` cannot be written, so `{path}` is left as it is: {e}"))
+        })?;
         Ok(Some(copy))
     }
 }

@@ -139,14 +139,15 @@ impl Desired {
         let mut random = [0_u8; 8];
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
             .map_err(|e| Failure::new(format!("The system gives no random number: {e}")))?;
-        let temporary = path::join(dir, &format!(".{name}.{:016x}{}", u64::from_ne_bytes(random), self.check_suffix));
+        let temporary =
+            path::join(dir, &format!(".{name}.{:016x}{}", u64::from_ne_bytes(random), self.check_suffix));
         let mut ownership = self.attributes.ownership();
         ownership.mode = Some(ownership.mode.unwrap_or(0o600) & 0o7700);
         let files = &cx.machine.files;
         let content = self.content.as_deref().unwrap_or_default();
-        files
-            .write(&temporary, content, ownership, false)
-            .map_err(|e| Failure::new(format!("The file for `check_cmd`, `{temporary}`, cannot be written: {e}")))?;
+        files.write(&temporary, content, ownership, false).map_err(|e| {
+            Failure::new(format!("The file for `check_cmd`, `{temporary}`, cannot be written: {e}"))
+        })?;
         let result = self.check.iter().try_for_each(|line| {
             let mut command = Command::shell(format!("{line} '{}'", temporary.replace('\'', "'\\''")));
             command.timeout = cx.timeout;
@@ -172,10 +173,9 @@ impl Desired {
 
     fn write(&self, cx: &Context) -> Result<(), Failure> {
         let content = self.content.as_deref().unwrap_or_default();
-        cx.machine
-            .files
-            .write(&self.path, content, self.attributes.ownership(), self.follow)
-            .map_err(|e| Failure::new(format!("`{}` cannot be written and is left as it was: {e}", self.path)))
+        cx.machine.files.write(&self.path, content, self.attributes.ownership(), self.follow).map_err(|e| {
+            Failure::new(format!("`{}` cannot be written and is left as it was: {e}", self.path))
+        })
     }
 }
 

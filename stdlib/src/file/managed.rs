@@ -129,7 +129,9 @@ pub(crate) struct Managed {
     /// Environment of the state tree the source is taken from, where it is not the state's own.
     saltenv: Option<String>,
     /// SELinux context.
-    #[arg(inert = "the label of an existing file is kept; set others by `selinux.*` or `cmd.run: restorecon`")]
+    #[arg(
+        inert = "the label of an existing file is kept; set others by `selinux.*` or `cmd.run: restorecon`"
+    )]
     selinux: Option<Map>,
     /// Windows only.
     #[arg(inert = "Windows only")]
@@ -153,7 +155,9 @@ impl State for Managed {
         let target = path::absolute(cx, &self.name)?;
         let stat = path::stat(cx, &target, self.follow_symlinks)?;
         if stat.is_none() && !self.create {
-            return Ok(Plan::unchanged(format!("`{target}` does not exist and `create: false` says to leave it so")));
+            return Ok(Plan::unchanged(format!(
+                "`{target}` does not exist and `create: false` says to leave it so"
+            )));
         }
         if let Some(stat) = &stat
             && stat.kind == FileKind::Directory
@@ -205,7 +209,12 @@ impl Managed {
     }
 
     /// The content, when it is managed, and the mode of the source.
-    fn content(&self, cx: &Context, target: &str, exists: bool) -> Result<(Option<Vec<u8>>, Option<u32>), Failure> {
+    fn content(
+        &self,
+        cx: &Context,
+        target: &str,
+        exists: bool,
+    ) -> Result<(Option<Vec<u8>>, Option<u32>), Failure> {
         if let Some(lines) = self.given(cx)? {
             let mut content = text_of(&lines, self.contents_newline).into_bytes();
             if template::wanted(self.template.as_ref())? {
@@ -263,16 +272,23 @@ impl Managed {
             Value::Null => Vec::new(),
             Value::List(list) => list.iter().map(Value::to_string).collect(),
             Value::Map(_) => {
-                return Err(Failure::new(format!("The {what} `{path}` is a map; the content of a file is text or a list of lines")));
+                return Err(Failure::new(format!(
+                    "The {what} `{path}` is a map; the content of a file is text or a list of lines"
+                )));
             }
             scalar => vec![scalar.to_string()],
         };
         if lines.iter().all(String::is_empty) {
             if found.is_null() {
-                return Err(Failure::new(format!("The {what} `{path}` does not exist, so `{}` has no content", self.name)));
+                return Err(Failure::new(format!(
+                    "The {what} `{path}` does not exist, so `{}` has no content",
+                    self.name
+                )));
             }
             if !self.allow_empty {
-                return Err(Failure::new(format!("The {what} `{path}` is empty and `allow_empty: false` forbids that")));
+                return Err(Failure::new(format!(
+                    "The {what} `{path}` is empty and `allow_empty: false` forbids that"
+                )));
             }
         }
         Ok(Some(lines))
@@ -298,7 +314,10 @@ impl Managed {
                 (false, "ignore") => {}
                 (false, "replace") => bytes.push(b'?'),
                 (false, _) => {
-                    return Err(Failure::new(format!("The content of `{}` has the character `{c}`, which {} does not have", self.name, self.encoding)));
+                    return Err(Failure::new(format!(
+                        "The content of `{}` has the character `{c}`, which {} does not have",
+                        self.name, self.encoding
+                    )));
                 }
             }
         }

@@ -95,7 +95,9 @@ fn content_comes_from_settings_and_facts() {
 
 #[test]
 fn newlines_are_as_salt_makes_them() {
-    let text = |parts: &[&str], newline| super::text_of(&parts.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>(), newline);
+    let text = |parts: &[&str], newline| {
+        super::text_of(&parts.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>(), newline)
+    };
     assert_eq!(text(&["a", "b\nc\n"], true), "a\nb\nc\n");
     assert_eq!(text(&["a"], false), "a");
     assert_eq!(text(&[""], true), "");
@@ -120,9 +122,13 @@ fn a_check_command_that_refuses_leaves_the_old_file() {
         stderr: format!("bad: {}\n", line.contains(".tmp'")),
         ..Default::default()
     });
-    let wanted = args(r#"{"name": "/f", "contents": ["new"], "check_cmd": ["visudo -cf"], "tmp_ext": ".tmp"}"#);
+    let wanted =
+        args(r#"{"name": "/f", "contents": ["new"], "check_cmd": ["visudo -cf"], "tmp_ext": ".tmp"}"#);
     let failure = machine.converge::<Managed>(&wanted).unwrap_err();
-    assert!(failure.message.contains("refuses the new content") && failure.message.contains("bad: true"), "{failure:?}");
+    assert!(
+        failure.message.contains("refuses the new content") && failure.message.contains("bad: true"),
+        "{failure:?}"
+    );
     assert_eq!(machine.files.text("/f"), "old");
     assert_eq!(machine.files.list("/").unwrap(), ["f", "tmp"]);
 }
@@ -165,7 +171,8 @@ fn on_a_real_disk() {
     let machine = FakeMachine::on_disk();
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a/b/f");
-    let json = format!(r#"{{"name": "{}", "contents": ["x"], "mode": "0600", "makedirs": true}}"#, file.display());
+    let json =
+        format!(r#"{{"name": "{}", "contents": ["x"], "mode": "0600", "makedirs": true}}"#, file.display());
     machine.converge::<Managed>(&args(&json)).unwrap();
     assert_eq!(std::fs::read(&file).unwrap(), b"x\n");
     machine.converge::<Managed>(&args(&json.replace("\"x\"", "\"y\""))).unwrap();

@@ -13,8 +13,9 @@ pub(crate) fn absolute(cx: &Context, path: &str) -> Result<String, Failure> {
             let (user, rest) = rest.split_once('/').unwrap_or((rest, ""));
             let user = if user.is_empty() { "root" } else { user };
             let account = cx.machine.accounts.user(user)?;
-            let account = account
-                .ok_or_else(|| Failure::new(format!("`{path}`: there is no user `{user}` whose home it could be")))?;
+            let account = account.ok_or_else(|| {
+                Failure::new(format!("`{path}`: there is no user `{user}` whose home it could be"))
+            })?;
             format!("{}/{rest}", account.home)
         }
         None => path.to_owned(),
@@ -70,7 +71,9 @@ pub(crate) fn missing_parents(cx: &Context, path: &str, makedirs: bool) -> Resul
         match stat(cx, at, true)? {
             Some(found) if found.kind == FileKind::Directory => break,
             Some(_) => {
-                return Err(Failure::new(format!("`{at}` is not a directory, so `{path}` cannot be put there")));
+                return Err(Failure::new(format!(
+                    "`{at}` is not a directory, so `{path}` cannot be put there"
+                )));
             }
             None if at == "/" => break,
             None => missing.push(at.to_owned()),
@@ -92,7 +95,11 @@ pub(crate) fn missing_parents(cx: &Context, path: &str, makedirs: bool) -> Resul
 }
 
 /// Makes directories, from the top down, with the owner and mode given.
-pub(crate) fn make_directories(cx: &Context, directories: &[String], owner: &Attributes) -> Result<(), Failure> {
+pub(crate) fn make_directories(
+    cx: &Context,
+    directories: &[String],
+    owner: &Attributes,
+) -> Result<(), Failure> {
     for directory in directories {
         cx.machine
             .files

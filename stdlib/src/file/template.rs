@@ -12,7 +12,9 @@ pub(crate) fn wanted(template: Option<&Value>) -> Result<bool, Failure> {
         Some(other) => match other.to_string().to_ascii_lowercase().as_str() {
             "jinja" | "jinja2" => Ok(true),
             "" | "false" | "none" => Ok(false),
-            engine => Err(Failure::new(format!("`template: {engine}` is not supported; write the template in Jinja"))),
+            engine => Err(Failure::new(format!(
+                "`template: {engine}` is not supported; write the template in Jinja"
+            ))),
         },
     }
 }

@@ -65,7 +65,8 @@ fn agent(insecure: bool) -> &'static Agent {
 
 /// Whether a server has something at `url`.
 pub(super) fn exists(cx: &Context, url: &str, insecure: bool) -> bool {
-    !cx.cancel.is_cancelled() && agent(insecure).head(url).call().is_ok_and(|answer| answer.status().is_success())
+    !cx.cancel.is_cancelled()
+        && agent(insecure).head(url).call().is_ok_and(|answer| answer.status().is_success())
 }
 
 /// Directory of downloads.
@@ -123,12 +124,16 @@ pub(super) fn fetch(
     {
         request = request.header("If-None-Match", tag.trim());
     }
-    let mut answer = request.call().map_err(|e| Failure::new(format!("`{url}` cannot be downloaded: {e}")))?;
+    let mut answer =
+        request.call().map_err(|e| Failure::new(format!("`{url}` cannot be downloaded: {e}")))?;
     if answer.status() == StatusCode::NOT_MODIFIED && old.is_some() {
         return Ok(file);
     }
     if !answer.status().is_success() {
-        return Err(Failure::new(format!("`{url}` cannot be downloaded: the server answers {}", answer.status())));
+        return Err(Failure::new(format!(
+            "`{url}` cannot be downloaded: the server answers {}",
+            answer.status()
+        )));
     }
     let tag = answer.headers().get("etag").and_then(|t| t.to_str().ok()).map(str::to_owned);
     let dir = file.parent().unwrap_or(Path::new("/"));
@@ -176,9 +181,9 @@ fn receive(cx: &Context, url: &str, body: &mut impl Read, to: &Path) -> Result<(
         if cx.cancel.is_cancelled() {
             return Err(Failure::new(format!("The download of `{url}` was cancelled")));
         }
-        let count = body
-            .read(&mut buffer)
-            .map_err(|e| Failure::new(format!("The download of `{url}` broke off after {total} bytes: {e}")))?;
+        let count = body.read(&mut buffer).map_err(|e| {
+            Failure::new(format!("The download of `{url}` broke off after {total} bytes: {e}"))
+        })?;
         if count == 0 {
             return Ok(());
         }

@@ -50,7 +50,8 @@ impl Location {
 
     fn tree(cx: &Context, text: &str, rest: &str, env: Option<&str>) -> Result<Self, Failure> {
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let named = query.split('&').find_map(|q| q.strip_prefix("saltenv=").or_else(|| q.strip_prefix("env=")));
+        let named =
+            query.split('&').find_map(|q| q.strip_prefix("saltenv=").or_else(|| q.strip_prefix("env=")));
         let env = named.or(env).map_or_else(|| cx.env.clone(), Arc::from);
         let path = path.trim_matches('/');
         if path.split('/').any(|segment| segment == "..") {
@@ -78,8 +79,14 @@ mod tests {
     fn each_scheme_is_known_or_says_what_to_write() {
         let cx = FakeMachine::new().context();
         let parse = |text| Location::parse(&cx, text, None);
-        assert_eq!(parse("salt://a/b.conf").unwrap(), Location::Tree { env: "base".into(), path: "a/b.conf".into() });
-        assert_eq!(parse("zester://a?saltenv=dev").unwrap(), Location::Tree { env: "dev".into(), path: "a".into() });
+        assert_eq!(
+            parse("salt://a/b.conf").unwrap(),
+            Location::Tree { env: "base".into(), path: "a/b.conf".into() }
+        );
+        assert_eq!(
+            parse("zester://a?saltenv=dev").unwrap(),
+            Location::Tree { env: "dev".into(), path: "a".into() }
+        );
         assert_eq!(parse("file:///a").unwrap(), Location::Machine("/a".into()));
         assert_eq!(parse("https://x/y/z.tar.gz?v=1").unwrap().file_name(), "z.tar.gz");
         assert!(parse("ftp://x/y").unwrap_err().message.contains("serve the file over `https://`"));

@@ -69,7 +69,11 @@ pub(crate) struct Fetched {
 }
 
 /// Picks the first source that exists. A single one is taken as it is: reading it says best what is wrong with it.
-pub(crate) fn choose(cx: &Context, sources: &[Candidate], verify: &Verify) -> Result<(Location, Candidate), Failure> {
+pub(crate) fn choose(
+    cx: &Context,
+    sources: &[Candidate],
+    verify: &Verify,
+) -> Result<(Location, Candidate), Failure> {
     if let [single] = sources {
         return Ok((Location::parse(cx, &single.text, verify.env.as_deref())?, single.clone()));
     }
@@ -121,7 +125,10 @@ pub(crate) fn expected(
         None => [location.file_name(), target.rsplit('/').next().unwrap_or_default()].to_vec(),
     };
     Checksum::find(&content, &names).map(Some).ok_or_else(|| {
-        Failure::new(format!("`{text}` has no checksum for {}", names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(" or ")))
+        Failure::new(format!(
+            "`{text}` has no checksum for {}",
+            names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(" or ")
+        ))
     })
 }
 
@@ -131,9 +138,7 @@ fn read(cx: &Context, location: &Location, verify: &Verify) -> Result<Arc<[u8]>,
         Location::Machine(path) => crate::file::desired::read(cx, path)?.into(),
         Location::Web(url) => {
             let file = http::fetch(cx, url, None, verify.insecure)?;
-            std::fs::read(&file)
-                .map_err(|e| path::unreadable(&file.display().to_string(), &e))?
-                .into()
+            std::fs::read(&file).map_err(|e| path::unreadable(&file.display().to_string(), &e))?.into()
         }
     })
 }
@@ -156,9 +161,13 @@ pub(crate) fn fetch(
         }
         Location::Machine(path) => {
             let stat = path::stat(cx, path, true)?;
-            let stat = stat.ok_or_else(|| Failure::new(format!("The source `{path}` does not exist on this machine")))?;
+            let stat = stat
+                .ok_or_else(|| Failure::new(format!("The source `{path}` does not exist on this machine")))?;
             if stat.size > MAX_BYTES {
-                return Err(Failure::new(format!("The source `{path}` has {} bytes; at most {MAX_BYTES} are read", stat.size)));
+                return Err(Failure::new(format!(
+                    "The source `{path}` has {} bytes; at most {MAX_BYTES} are read",
+                    stat.size
+                )));
             }
             (crate::file::desired::read(cx, path)?.into(), Some(stat.mode), None, cx.env.clone())
         }
@@ -174,7 +183,8 @@ pub(crate) fn fetch(
                 return Ok(None);
             }
             let file = http::fetch(cx, url, checksum.as_ref().filter(|_| !verify.skip), verify.insecure)?;
-            let content = std::fs::read(&file).map_err(|e| path::unreadable(&file.display().to_string(), &e))?;
+            let content =
+                std::fs::read(&file).map_err(|e| path::unreadable(&file.display().to_string(), &e))?;
             (content.into(), None, None, cx.env.clone())
         }
     };

@@ -69,7 +69,8 @@ pub(crate) struct ConfigurableTestState {
 
 impl State for ConfigurableTestState {
     fn plan(&self, _cx: &Context) -> Result<Plan<'_>, Failure> {
-        let mut comment = self.comment.clone().unwrap_or_else(|| format!("`{}` does as it is told", self.name));
+        let mut comment =
+            self.comment.clone().unwrap_or_else(|| format!("`{}` does as it is told", self.name));
         for warning in &self.warnings {
             comment.push_str("; warning: ");
             comment.push_str(warning);
@@ -80,13 +81,18 @@ impl State for ConfigurableTestState {
         }
         let message = comment.clone();
         Ok(Plan::change(pretended(), comment, move |_| {
-            if succeeds { Ok(Outcome::default()) } else { Err(Failure::new(message).with_changes(pretended())) }
+            if succeeds {
+                Ok(Outcome::default())
+            } else {
+                Err(Failure::new(message).with_changes(pretended()))
+            }
         }))
     }
 
     /// As Salt's: a watched change is a change of its own.
     fn watched(&self, _cx: &Context) -> Result<Option<Plan<'_>>, Failure> {
-        let changes = Changes::from_iter([("requisites".to_owned(), change("Unchanged", "A watched state changed"))]);
+        let changes =
+            Changes::from_iter([("requisites".to_owned(), change("Unchanged", "A watched state changed"))]);
         Ok(Some(Plan::change(changes, "A watched state changed", |_| Ok(Outcome::default()))))
     }
 }

@@ -154,13 +154,16 @@ mod tests {
         let shown = machine.converge::<ShowNotification>(&args(r#"{"name": "a", "text": "look"}"#)).unwrap();
         assert_eq!(shown.comment.as_deref(), Some("look"));
         assert!(machine.converge::<Ping>(&args(r#"{"name": "a"}"#)).unwrap().changes.is_empty());
-        assert!(machine.converge::<SucceedWithoutChanges>(&args(r#"{"name": "a"}"#)).unwrap().changes.is_empty());
+        assert!(
+            machine.converge::<SucceedWithoutChanges>(&args(r#"{"name": "a"}"#)).unwrap().changes.is_empty()
+        );
     }
 
     #[test]
     fn those_that_fail_or_change() {
         let machine = FakeMachine::new();
-        let failure = machine.converge::<FailWithoutChanges>(&args(r#"{"name": "a", "comment": "no"}"#)).unwrap_err();
+        let failure =
+            machine.converge::<FailWithoutChanges>(&args(r#"{"name": "a", "comment": "no"}"#)).unwrap_err();
         assert_eq!((failure.message.as_str(), failure.changes.len()), ("no", 0));
         let failure = machine.converge::<FailWithChanges>(&args(r#"{"name": "a"}"#)).unwrap_err();
         assert_eq!(failure.changes, pretended());

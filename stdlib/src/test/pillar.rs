@@ -76,6 +76,9 @@ mod tests {
         let bad = machine
             .converge::<CheckPillar>(&args(r#"{"name": "x", "present": ["c"], "boolean": ["a:b"]}"#))
             .unwrap_err();
-        assert_eq!(bad.message, "Settings are not as expected: `c` does not exist, `a:b` is an integer, not a boolean");
+        assert_eq!(
+            bad.message,
+            "Settings are not as expected: `c` does not exist, `a:b` is an integer, not a boolean"
+        );
     }
 }
