@@ -6,13 +6,27 @@
 
 mod cmd;
 mod context;
+mod cron;
 mod elsewhere;
+mod exec;
 mod file;
+mod git;
+mod group;
 mod library;
+mod pip;
+mod pkg;
+mod pkgrepo;
 pub mod provider;
+mod random;
+mod service;
 mod source;
+mod ssh_auth;
+mod ssh_known_hosts;
 mod state;
+mod sysctl;
 mod test;
+mod user;
+mod virtualenv;
 
 pub use context::{Cancel, Context, Machine, ManagedPaths, RunCache, StateFiles};
 pub use library::{BoundLibrary, Exec, Library, StateFunction};
@@ -25,6 +39,19 @@ pub fn library() -> Library {
     cmd::register(&mut library);
     file::register(&mut library);
     test::register(&mut library);
+    cron::register(&mut library);
+    exec::register(&mut library);
+    git::register(&mut library);
+    group::register(&mut library);
+    pip::register(&mut library);
+    pkg::register(&mut library);
+    pkgrepo::register(&mut library);
+    service::register(&mut library);
+    ssh_auth::register(&mut library);
+    ssh_known_hosts::register(&mut library);
+    sysctl::register(&mut library);
+    user::register(&mut library);
+    virtualenv::register(&mut library);
     elsewhere::register(library.registry_mut());
     library
 }

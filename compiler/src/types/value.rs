@@ -145,6 +145,13 @@ impl From<i64> for Value {
     }
 }
 
+/// Nothing: what an attribute was before its thing existed.
+impl From<()> for Value {
+    fn from((): ()) -> Self {
+        Value::Null
+    }
+}
+
 impl From<f64> for Value {
     fn from(x: f64) -> Self {
         Value::Float(x)

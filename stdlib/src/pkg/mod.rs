@@ -1,0 +1,31 @@
+//! `pkg.*`: packages of the system's package manager.
+
+mod files;
+mod held;
+mod index;
+mod installed;
+mod latest;
+mod removed;
+mod transaction;
+mod unheld;
+mod uptodate;
+mod version;
+mod wanted;
+
+use crate::Library;
+
+pub(crate) use files::{PackageFile, wanted_files};
+pub(crate) use index::{forget_refresh, note_new_repository, refresh_if_due};
+pub(crate) use version::satisfies;
+
+/// Adds the module's functions.
+pub(crate) fn register(library: &mut Library) {
+    library
+        .state::<installed::Installed>()
+        .state::<latest::Latest>()
+        .state::<removed::Removed>()
+        .state::<removed::Purged>()
+        .state::<held::Held>()
+        .state::<unheld::Unheld>()
+        .state::<uptodate::UpToDate>();
+}

@@ -1,0 +1,6 @@
+//! `pkgrepo.*`: repositories of the package manager.
+
+use crate::Library;
+
+/// Adds the module's functions.
+pub(crate) fn register(_library: &mut Library) {}

@@ -1,0 +1,6 @@
+//! `sysctl.*`: parameters of the running kernel.
+
+use crate::Library;
+
+/// Adds the module's functions.
+pub(crate) fn register(_library: &mut Library) {}

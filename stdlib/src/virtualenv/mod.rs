@@ -1,0 +1,6 @@
+//! `virtualenv.*`: Python environments.
+
+use crate::Library;
+
+/// Adds the module's functions.
+pub(crate) fn register(_library: &mut Library) {}
