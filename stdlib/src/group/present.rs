@@ -58,8 +58,11 @@ impl State for Present {
             && let Some(gid) = self.gid
             && let Some(other) = accounts.group_by_id(gid)?
         {
-            return Err(format!("group `{name}` cannot have the number {gid}: it is group `{}`'s", other.name)
-                .into());
+            return Err(format!(
+                "group `{name}` cannot have the number {gid}: it is group `{}`'s",
+                other.name
+            )
+            .into());
         }
         let have = group.as_ref().map(|g| g.members.clone()).unwrap_or_default();
         let want = self.wanted_members(&have);
@@ -176,7 +179,8 @@ mod tests {
     #[test]
     fn refuses_what_cannot_be() {
         let machine = FakeMachine::new();
-        let taken = machine.converge::<Present>(&args(&[("name", "x".into()), ("gid", 0.into())])).unwrap_err();
+        let taken =
+            machine.converge::<Present>(&args(&[("name", "x".into()), ("gid", 0.into())])).unwrap_err();
         assert!(taken.message.contains("group `root`'s"), "{}", taken.message);
         let state: Present = zester_compiler::types::Arguments::from_values(&args(&[
             ("name", "x".into()),

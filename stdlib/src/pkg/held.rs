@@ -46,8 +46,7 @@ impl State for Held {
                 return Err(format!("`{}` has version {have}, not `{version}`", want.name).into());
             }
         }
-        let hold: Vec<String> =
-            wanted.iter().map(|w| w.name.clone()).filter(|n| !held.contains(n)).collect();
+        let hold: Vec<String> = wanted.iter().map(|w| w.name.clone()).filter(|n| !held.contains(n)).collect();
         let release: Vec<String> = if self.replace {
             held.into_iter().filter(|n| !wanted.iter().any(|w| w.name == *n)).collect()
         } else {

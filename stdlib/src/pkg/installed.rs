@@ -84,7 +84,9 @@ pub(crate) struct Installed {
     #[arg(inert = "use `cmd.run` with `apt-get install --download-only` to fill the cache")]
     download_only: Option<bool>,
     /// File with answers to the packages' questions.
-    #[arg(inert = "load the answers with `cmd.run` of `debconf-set-selections` in a state required by this one")]
+    #[arg(
+        inert = "load the answers with `cmd.run` of `debconf-set-selections` in a state required by this one"
+    )]
     debconf: Option<String>,
     /// Windows only.
     #[arg(inert = "it concerns Windows only")]
@@ -182,8 +184,7 @@ impl Installed {
         let (wanted, files) = match &self.sources {
             Some(sources) => super::wanted_files(cx, packages, sources)?,
             None => {
-                let wanted =
-                    wanted(cx, packages, &self.name, self.version.as_deref(), self.pkgs.as_deref())?;
+                let wanted = wanted(cx, packages, &self.name, self.version.as_deref(), self.pkgs.as_deref())?;
                 (wanted, Vec::new())
             }
         };
@@ -219,9 +220,9 @@ impl Installed {
         loop {
             let attempt = self.targets(cx, packages, &missing, &files).and_then(|install| {
                 options.allow_downgrade = install.iter().any(|(name, version)| {
-                    let new = version.as_deref().or_else(|| {
-                        files.iter().find(|f| f.path == *name).map(|f| f.version.as_str())
-                    });
+                    let new = version
+                        .as_deref()
+                        .or_else(|| files.iter().find(|f| f.path == *name).map(|f| f.version.as_str()));
                     let name = files.iter().find(|f| f.path == *name).map_or(name, |f| &f.name);
                     match (new, installed.get(name)) {
                         (Some(new), Some(old)) => packages.compare(new, old) == Ordering::Less,
@@ -262,7 +263,9 @@ impl Installed {
                 }
                 Err(message) => {
                     return Err(match complaint {
-                        Some(words) => format!("{message}; the package index could not be refreshed: {words}"),
+                        Some(words) => {
+                            format!("{message}; the package index could not be refreshed: {words}")
+                        }
                         None => message,
                     }
                     .into());
@@ -333,9 +336,8 @@ impl Installed {
             changes.extend(difference.release.iter().map(|n| (format!("{n}:hold"), change(true, false))));
         }
         if !difference.install.is_empty() {
-            let done = observe(cx, packages, || {
-                packages.install(cx, &difference.install, &difference.options)
-            });
+            let done =
+                observe(cx, packages, || packages.install(cx, &difference.install, &difference.options));
             match done {
                 Ok(done) => changes.extend(done),
                 Err(failure) => {
@@ -377,11 +379,7 @@ impl Installed {
                     want.version.as_deref().unwrap_or_default()
                 ),
                 None if self.only_upgrade || !packages.providers(cx, &want.name)?.is_empty() => continue,
-                None => format!(
-                    "`{}` succeeded, but `{}` is not installed",
-                    packages.name(),
-                    want.name
-                ),
+                None => format!("`{}` succeeded, but `{}` is not installed", packages.name(), want.name),
             };
             return Err(Failure::new(problem).with_changes(changes.clone()));
         }

@@ -53,12 +53,8 @@ impl State for Latest {
         let provider = (cx.machine.packages)()?;
         let packages = &*provider;
         let wanted = wanted(cx, packages, &self.name, None, self.pkgs.as_deref())?;
-        let complaint = index::refresh_if_due(
-            cx,
-            packages,
-            Some(self.refresh),
-            self.cache_valid_time.map(|s| s.0),
-        )?;
+        let complaint =
+            index::refresh_if_due(cx, packages, Some(self.refresh), self.cache_valid_time.map(|s| s.0))?;
         let names: Vec<String> = wanted.iter().map(|w| w.name.clone()).collect();
         let candidates = packages.candidates(cx, &names, self.fromrepo.as_deref())?;
         let installed = packages.installed(cx)?;

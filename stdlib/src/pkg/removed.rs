@@ -148,7 +148,10 @@ fn purged(before: &crate::provider::Versions, after: &crate::provider::Versions)
 
 fn matching<'a>(pattern: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
     if pattern.contains(['*', '?']) {
-        names.filter(|name| super::version::glob(pattern.as_bytes(), name.as_bytes())).map(str::to_owned).collect()
+        names
+            .filter(|name| super::version::glob(pattern.as_bytes(), name.as_bytes()))
+            .map(str::to_owned)
+            .collect()
     } else {
         names.filter(|name| *name == pattern).map(str::to_owned).collect()
     }

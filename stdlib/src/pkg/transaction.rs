@@ -1,6 +1,9 @@
 //! Changes of packages as data: per package, the version before and after.
 
-use crate::{Changes, Context, change, provider::{Packages, Transaction, Versions}};
+use crate::{
+    Changes, Context, change,
+    provider::{Packages, Transaction, Versions},
+};
 
 /// `{name: {old, new}}`; an absent package is empty text, as users of Salt know it.
 pub(crate) fn changes(transaction: &Transaction) -> Changes {

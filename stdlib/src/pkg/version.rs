@@ -12,11 +12,8 @@ pub(crate) fn is_exact(wanted: &str) -> bool {
 pub(crate) fn satisfies(packages: &dyn Packages, version: &str, wanted: &str, ignore_epoch: bool) -> bool {
     wanted.split(',').map(str::trim).filter(|part| !part.is_empty()).all(|part| {
         let (operator, operand) = operator(part);
-        let (have, want) = if ignore_epoch {
-            (without_epoch(version), without_epoch(operand))
-        } else {
-            (version, operand)
-        };
+        let (have, want) =
+            if ignore_epoch { (without_epoch(version), without_epoch(operand)) } else { (version, operand) };
         if want.contains(['*', '?']) {
             let matches = glob(want.as_bytes(), have.as_bytes());
             return if operator == "!=" { !matches } else { matches };

@@ -16,7 +16,9 @@ pub(crate) struct Dead {
     /// Seconds after the stop before it is looked at.
     init_delay: Option<Seconds>,
     /// Process to look for instead of asking the service manager.
-    #[arg(inert = "the service manager is asked, or the init script's own status; a process name is not looked for")]
+    #[arg(
+        inert = "the service manager is asked, or the init script's own status; a process name is not looked for"
+    )]
     sig: Option<String>,
     /// Whether the service manager returns at once.
     #[arg(inert = "a stop is always waited for, so that its failure is seen")]

@@ -5,8 +5,8 @@ mod enabled;
 mod masked;
 mod running;
 
-use crate::{Context, Library};
 use crate::provider::{ServiceStatus, Services};
+use crate::{Context, Library};
 
 /// Adds the module's functions.
 pub(crate) fn register(library: &mut Library) {

@@ -34,7 +34,9 @@ pub(crate) struct Running {
     /// Seconds to wait until it runs.
     timeout_start: Option<Seconds>,
     /// Process to look for instead of asking the service manager.
-    #[arg(inert = "the service manager is asked, or the init script's own status; a process name is not looked for")]
+    #[arg(
+        inert = "the service manager is asked, or the init script's own status; a process name is not looked for"
+    )]
     sig: Option<String>,
     /// Whether the service manager returns at once.
     #[arg(inert = "a start is always waited for, so that its failure is seen")]
@@ -103,7 +105,11 @@ impl State for Running {
                 step("masked", false, services.set_masked(cx, &self.name, false, self.unmask_runtime))?;
             }
             if start {
-                step("running", true, services.start(cx, &self.name).and_then(|()| self.settle(cx, &*services)))?;
+                step(
+                    "running",
+                    true,
+                    services.start(cx, &self.name).and_then(|()| self.settle(cx, &*services)),
+                )?;
             }
             if let Some(enable) = enable {
                 step("enabled", enable, services.set_enabled(cx, &self.name, enable))?;

@@ -68,6 +68,9 @@ mod tests {
         let wanted = Ageing { maxdays: Some(90), inactdays: Some(-1), expire: Some(-1), ..Ageing::default() };
         let differences = wanted.differences(&shadow);
         assert_eq!(differences.len(), 1);
-        assert_eq!((differences[0].name, differences[0].old, differences[0].new), ("maxdays", Some(99_999), 90));
+        assert_eq!(
+            (differences[0].name, differences[0].old, differences[0].new),
+            ("maxdays", Some(99_999), 90)
+        );
     }
 }

@@ -330,8 +330,11 @@ impl Present {
         for ((part, wanted), name) in gecos.parts.iter_mut().zip(wanted).zip(Gecos::NAMES) {
             let Some(wanted) = wanted else { continue };
             if wanted.contains([':', '\n']) || (wanted.contains(',') && name != "other") {
-                return Err(format!("`{name}` of user `{}` cannot contain a colon, a comma or a line break", self.name)
-                    .into());
+                return Err(format!(
+                    "`{name}` of user `{}` cannot contain a colon, a comma or a line break",
+                    self.name
+                )
+                .into());
             }
             if part != wanted {
                 to.changes.insert(name.to_owned(), change(part.clone(), wanted.clone()));
@@ -395,9 +398,7 @@ impl Present {
             let hash = match user {
                 None if self.hash_password => Some(crypt(&password.0, &new_salt()?)?),
                 None => Some(password.0.to_string()),
-                Some(_) if self.enforce_password => {
-                    wanted_hash(cx, name, &password.0, self.hash_password)?
-                }
+                Some(_) if self.enforce_password => wanted_hash(cx, name, &password.0, self.hash_password)?,
                 Some(_) => None,
             };
             if hash.is_some() {
@@ -554,9 +555,8 @@ mod tests {
         machine.converge::<Present>(&args(&[("uid", 5.into()), ("allow_uid_change", true.into())])).unwrap();
         let refused = machine.converge::<Present>(&args(&[("gid", "adm".into())])).unwrap_err();
         assert!(refused.message.contains("allow_gid_change: true"), "{}", refused.message);
-        let other = machine.converge::<Present>(
-            &args(&[("uid", 0.into()), ("allow_uid_change", true.into())]),
-        );
+        let other =
+            machine.converge::<Present>(&args(&[("uid", 0.into()), ("allow_uid_change", true.into())]));
         assert!(other.unwrap_err().message.contains("user `root`'s"));
     }
 
@@ -567,11 +567,9 @@ mod tests {
         machine.converge::<Present>(&wanted).unwrap();
         let hash = machine.accounts.shadow("alice").unwrap().unwrap().hash;
         assert!(hash.starts_with("$6$"), "{hash}");
-        machine.converge::<Present>(&args(&[
-            ("password", "other".into()),
-            ("enforce_password", false.into()),
-        ]))
-        .unwrap();
+        machine
+            .converge::<Present>(&args(&[("password", "other".into()), ("enforce_password", false.into())]))
+            .unwrap();
         assert_eq!(machine.accounts.shadow("alice").unwrap().unwrap().hash, hash);
     }
 
