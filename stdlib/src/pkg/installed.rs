@@ -358,7 +358,7 @@ impl Installed {
             changes.extend(difference.hold.iter().map(|n| (format!("{n}:hold"), change(false, true))));
         }
         self.verify(cx, packages, &difference.wanted, &changes)?;
-        Ok(Outcome { changes, comment: None })
+        Ok(Outcome { changes, ..Outcome::default() })
     }
 
     /// The package manager may succeed and yet not give what was asked for (a virtual name, a pinned version).

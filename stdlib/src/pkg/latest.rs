@@ -117,7 +117,7 @@ impl State for Latest {
                     .with_changes(changes));
                 }
             }
-            Ok(Outcome { changes, comment: None })
+            Ok(Outcome { changes, ..Outcome::default() })
         }))
     }
 }

@@ -131,7 +131,7 @@ impl<'a> Removal<'a> {
                     packages.name()
                 ))
                 .with_changes(changes)),
-                None => Ok(Outcome { changes, comment: None }),
+                None => Ok(Outcome { changes, ..Outcome::default() }),
             }
         }))
     }

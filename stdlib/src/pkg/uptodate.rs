@@ -73,7 +73,7 @@ impl State for UpToDate {
                 Some(chosen) => packages.install(cx, chosen, &options),
                 None => packages.upgrade(cx, self.dist_upgrade),
             })?;
-            Ok(Outcome { changes, comment: None })
+            Ok(Outcome { changes, ..Outcome::default() })
         }))
     }
 }
