@@ -68,5 +68,5 @@ pub enum CheckError {
 
 /// The rules of this room.
 pub(crate) fn rules() -> impl Iterator<Item = &'static Rule> {
-    [functions::RULES].into_iter().flatten().copied()
+    [functions::RULES, crate::types::decode::RULES].into_iter().flatten().copied()
 }

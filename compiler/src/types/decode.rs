@@ -1,1 +1,0 @@
-//! From the author's words to a value, directed by the type that a signature asks for.
