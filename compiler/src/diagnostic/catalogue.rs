@@ -7,8 +7,11 @@ use std::{collections::BTreeMap, sync::OnceLock};
 pub fn catalogue() -> &'static [&'static Rule] {
     static ALL: OnceLock<Vec<&'static Rule>> = OnceLock::new();
     ALL.get_or_init(|| {
-        let mut rules: Vec<&'static Rule> =
-            crate::check::rules().chain(crate::project::rules()).chain(crate::target::rules()).collect();
+        let mut rules: Vec<&'static Rule> = crate::check::rules()
+            .chain(crate::project::rules())
+            .chain(crate::settings::rules())
+            .chain(crate::target::rules())
+            .collect();
         rules.sort_by_key(|r| r.code);
         rules
     })

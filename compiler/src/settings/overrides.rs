@@ -1,0 +1,61 @@
+//! `--set path=value`: settings of one run, on top of everything.
+
+use super::read::{Placed, PlacedKind, Strategies, from_value};
+use crate::{
+    source::{Files, Span},
+    types::Value,
+};
+use indexmap::IndexMap;
+
+/// A path with its value for one run.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Override {
+    path: Vec<String>,
+    value: Value,
+    span: Span,
+}
+
+/// Why a text is no override. The text is a full sentence.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum OverrideError {
+    /// No `=`.
+    #[error("`{0}` has no `=`; write `path=value`, as in `nginx.port=8080`")]
+    NoValue(String),
+    /// Nothing before the `=`, or between two separators.
+    #[error("the path of `{0}` has an empty name; write `path=value`, as in `nginx.port=8080`")]
+    NoPath(String),
+    /// The value is not YAML.
+    #[error("the value of `{text}` is not YAML: {message}")]
+    Yaml {
+        /// As given.
+        text: String,
+        /// The parser's words.
+        message: String,
+    },
+}
+
+impl Override {
+    /// Reads `path=value`: keys separated by dots (or by colons), the value as YAML. The text is entered into
+    /// `files`, so that it has a place like any other.
+    pub fn parse(text: &str, files: &Files) -> Result<Self, OverrideError> {
+        let (path, value) = text.split_once('=').ok_or_else(|| OverrideError::NoValue(text.to_owned()))?;
+        let separator = if path.contains(':') { ':' } else { '.' };
+        let path: Vec<String> = path.trim().split(separator).map(str::to_owned).collect();
+        if path.iter().any(String::is_empty) {
+            return Err(OverrideError::NoPath(text.to_owned()));
+        }
+        let value = crate::project::interim::load_yaml(value)
+            .map_err(|message| OverrideError::Yaml { text: text.to_owned(), message })?;
+        let file = files.add(&format!("--set {text}"), text);
+        Ok(Self { path, value, span: Span::new(file, 0..text.len()) })
+    }
+
+    pub(super) fn placed(&self) -> Placed {
+        let mut placed = from_value(&self.value, self.span);
+        for key in self.path.iter().rev() {
+            let entries = IndexMap::from_iter([(key.clone(), placed)]);
+            placed = Placed { kind: PlacedKind::Map(entries, Strategies::default()), span: self.span };
+        }
+        placed
+    }
+}

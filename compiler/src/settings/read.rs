@@ -1,0 +1,248 @@
+//! From a rendered settings document to values that know their places and their secrets.
+
+use super::SETTINGS_FILE_SHAPE;
+use crate::{
+    diagnostic::Diagnostic,
+    source::Span,
+    syntax::{Mapping, Node, NodeKind, Part, Scalar, ScalarStyle},
+    types::{Map, Value, resolve_plain},
+};
+use indexmap::IndexMap;
+
+/// Deepest nesting of settings.
+const MAX_DEPTH: usize = 128;
+
+/// A value with its place.
+#[derive(Clone, Debug)]
+pub(super) struct Placed {
+    pub kind: PlacedKind,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum PlacedKind {
+    /// A map: entries with the place of their keys, and how its lists merge.
+    Map(IndexMap<String, Placed>, Strategies),
+    /// A scalar or list, with the paths of the secrets in it (empty path: all of it).
+    Leaf(Value, Vec<Vec<String>>),
+}
+
+/// How the lists of a map merge into those of earlier files.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Strategies {
+    pub all: Strategy,
+    pub keys: IndexMap<String, Strategy>,
+}
+
+impl Strategies {
+    pub fn of(&self, key: &str) -> Strategy {
+        self.keys.get(key).copied().unwrap_or(self.all)
+    }
+}
+
+/// How one list merges into an earlier one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Strategy {
+    /// The later list stands alone.
+    #[default]
+    Replace,
+    /// Its items come behind the earlier ones.
+    Append,
+    /// Likewise, without those that are there already.
+    Unique,
+}
+
+impl Strategy {
+    fn of_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "replace" => Strategy::Replace,
+            "append" => Strategy::Append,
+            "unique" => Strategy::Unique,
+            _ => return None,
+        })
+    }
+}
+
+/// Reads nodes of rendered text; `place` gives the source of a place there.
+pub(super) struct Reader<'r> {
+    pub place: &'r dyn Fn(Span) -> Span,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    pub fn wrong(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
+        let span = (self.place)(span);
+        self.diagnostics.push(Diagnostic::new(&SETTINGS_FILE_SHAPE, span, message).help(help));
+    }
+
+    /// The value of a node; `None` where an error was reported.
+    pub fn value(&mut self, node: &Node, depth: usize) -> Option<Placed> {
+        let span = (self.place)(node.span);
+        if depth > MAX_DEPTH {
+            self.wrong(node.span, format!("settings are nested more than {MAX_DEPTH} deep"), "flatten them");
+            return None;
+        }
+        let secret = self.is_secret(node)?;
+        let leaf = |value| {
+            let secrets = if secret { vec![Vec::new()] } else { Vec::new() };
+            Some(Placed { kind: PlacedKind::Leaf(value, secrets), span })
+        };
+        match &node.kind {
+            NodeKind::Empty => leaf(Value::Null),
+            NodeKind::Scalar(scalar) => match self.typed(scalar, node, secret) {
+                // A map that an expression gave merges like one that is written out.
+                Value::Map(map) => Some(from_value(&Value::Map(map), span)),
+                value => leaf(value),
+            },
+            NodeKind::Sequence(sequence) => {
+                let (mut items, mut secrets) = (Vec::new(), Vec::new());
+                for (index, item) in sequence.items.iter().enumerate() {
+                    let (value, inner) = self.value(item, depth + 1)?.into_value();
+                    for path in inner {
+                        secrets.push(std::iter::once(index.to_string()).chain(path).collect());
+                    }
+                    items.push(value);
+                }
+                Some(Placed { kind: PlacedKind::Leaf(Value::List(items), secrets), span })
+            }
+            NodeKind::Mapping(mapping) => self.map(mapping, span, depth),
+            // What could not be parsed has its own diagnostic; splices and choices do not occur in rendered text.
+            NodeKind::Error | NodeKind::Splice(_) | NodeKind::Choice(_) => None,
+        }
+    }
+
+    fn is_secret(&mut self, node: &Node) -> Option<bool> {
+        let Some((tag, tag_span)) = &node.tag else { return Some(false) };
+        if tag != "!encrypted" {
+            return Some(false);
+        }
+        if matches!(node.kind, NodeKind::Scalar(_)) {
+            return Some(true);
+        }
+        self.wrong(
+            *tag_span,
+            format!("`!encrypted` marks {}, where text is expected", node.describe()),
+            "mark each value in it",
+        );
+        None
+    }
+
+    /// A scalar's value: text where it is quoted or secret, else what Salt's loader makes of it; an expression that
+    /// is all of it keeps its type.
+    fn typed(&mut self, scalar: &Scalar, node: &Node, secret: bool) -> Value {
+        if let [Part::Value { value, .. }] = scalar.parts.as_slice()
+            && scalar.style == ScalarStyle::Plain
+            && !secret
+        {
+            return value.clone();
+        }
+        let text = scalar.literal().unwrap_or_default();
+        let as_text = node.tag.as_ref().is_some_and(|(tag, _)| tag == "!!str" || tag == "!");
+        if scalar.style == ScalarStyle::Plain && !secret && !as_text {
+            return resolve_plain(&text);
+        }
+        Value::Str(text.into_owned())
+    }
+
+    fn map(&mut self, mapping: &Mapping, span: Span, depth: usize) -> Option<Placed> {
+        let mut entries: IndexMap<String, Placed> = IndexMap::new();
+        let mut strategies = Strategies::default();
+        let mut inherited: Vec<Placed> = Vec::new();
+        for entry in &mapping.entries {
+            let Some(key) = self.key(&entry.key) else { continue };
+            if key == "__merge__" {
+                strategies = self.strategies(&entry.value);
+                continue;
+            }
+            let Some(mut value) = self.value(&entry.value, depth + 1) else { continue };
+            if key == "<<" {
+                inherited.push(value);
+                continue;
+            }
+            // The key is what stands out in a list of places.
+            value.span = (self.place)(entry.key.span.to(entry.value.span));
+            entries.insert(key, value);
+        }
+        for base in inherited {
+            let PlacedKind::Map(base, _) = base.kind else { continue };
+            for (key, value) in base {
+                entries.entry(key).or_insert(value);
+            }
+        }
+        Some(Placed { kind: PlacedKind::Map(entries, strategies), span })
+    }
+
+    pub fn key(&mut self, key: &Node) -> Option<String> {
+        match &key.kind {
+            // A key's own text is its name: `01` and `yes` stay as they are written.
+            NodeKind::Scalar(scalar) => scalar.literal().map(std::borrow::Cow::into_owned),
+            NodeKind::Empty => Some("null".to_owned()),
+            NodeKind::Error => None,
+            _ => {
+                let message = format!("{} cannot be a key of settings", key.describe());
+                self.wrong(key.span, message, "write text");
+                None
+            }
+        }
+    }
+
+    fn strategies(&mut self, node: &Node) -> Strategies {
+        let mut strategies = Strategies::default();
+        if let Some(mapping) = node.as_mapping() {
+            for entry in &mapping.entries {
+                if let (Some(key), Some(strategy)) = (self.key(&entry.key), self.strategy(&entry.value)) {
+                    strategies.keys.insert(key, strategy);
+                }
+            }
+        } else if let Some(strategy) = self.strategy(node) {
+            strategies.all = strategy;
+        }
+        strategies
+    }
+
+    fn strategy(&mut self, node: &Node) -> Option<Strategy> {
+        let word = node.text();
+        let strategy = word.as_deref().and_then(Strategy::of_word);
+        if strategy.is_none() {
+            let found = word.map_or_else(|| node.describe().to_owned(), |word| format!("`{word}`"));
+            self.wrong(
+                node.span,
+                format!("`__merge__` is {found}, where a way to merge lists is expected"),
+                "write `append`, `unique` or `replace`, or a map from keys to these words",
+            );
+        }
+        strategy
+    }
+}
+
+impl Placed {
+    /// The plain value, and the paths of the secrets in it.
+    pub fn into_value(self) -> (Value, Vec<Vec<String>>) {
+        match self.kind {
+            PlacedKind::Leaf(value, secrets) => (value, secrets),
+            PlacedKind::Map(entries, _) => {
+                let (mut map, mut secrets) = (Map::new(), Vec::new());
+                for (key, placed) in entries {
+                    let (value, inner) = placed.into_value();
+                    for path in inner {
+                        secrets.push(std::iter::once(key.clone()).chain(path).collect());
+                    }
+                    map.insert(key, value);
+                }
+                (Value::Map(map), secrets)
+            }
+        }
+    }
+}
+
+/// A value all of which stands at one place: an override, what an expression gave.
+pub(super) fn from_value(value: &Value, span: Span) -> Placed {
+    let kind = match value {
+        Value::Map(map) => PlacedKind::Map(
+            map.iter().map(|(key, value)| (key.clone(), from_value(value, span))).collect(),
+            Strategies::default(),
+        ),
+        leaf => PlacedKind::Leaf(leaf.clone(), Vec::new()),
+    };
+    Placed { kind, span }
+}

@@ -1,0 +1,246 @@
+//! Settings of whole trees, on files without templates.
+
+use super::{
+    Override, Settings,
+    resolve::{FileRequest, Rendered, Renderer, Request, resolve},
+};
+use crate::{
+    diagnostic::Diagnostic,
+    project::{OpenOptions, Project},
+    source::{MemorySources, Span},
+    types::{Facts, Value},
+};
+use std::sync::Arc;
+
+/// Reads files as plain YAML; `@name@` stands for a variable the include gave.
+struct Plain<'a>(&'a Project);
+
+impl Renderer for Plain<'_> {
+    fn render(&self, request: &FileRequest<'_>) -> Result<Rendered, Vec<Diagnostic>> {
+        let (file, text) = self.0.read_text(&request.file.path).unwrap();
+        let mut text = text.to_string();
+        for (name, value) in request.variables {
+            text = text.replace(&format!("@{name}@"), &value.to_string());
+        }
+        let root = crate::project::interim::document(file, &text).unwrap();
+        Ok(Rendered { root: Some(root), place: Box::new(|span: Span| span), diagnostics: Vec::new() })
+    }
+}
+
+struct Case {
+    project: Project,
+    facts: Arc<Facts>,
+}
+
+fn case(files: &[(&str, &str)]) -> Case {
+    let mut sources = MemorySources::new().with("states/top.zy", "");
+    for (path, text) in files {
+        sources.insert(*path, text);
+    }
+    let mut facts = Facts { id: "web-01".into(), ..Facts::default() };
+    facts.merge_text("os: Ubuntu").unwrap();
+    Case {
+        project: Project::open(Arc::new(sources), OpenOptions::default()).unwrap(),
+        facts: Arc::new(facts),
+    }
+}
+
+impl Case {
+    fn resolve(&self, env: Option<&str>, sets: &[&str]) -> (Settings, Vec<String>) {
+        let overrides: Vec<Override> =
+            sets.iter().map(|set| Override::parse(set, self.project.files()).unwrap()).collect();
+        let request = Request { facts: &self.facts, env, overrides: &overrides };
+        let (settings, problems) = resolve(&self.project, &request, &Plain(&self.project));
+        let problems = problems
+            .iter()
+            .map(|p| {
+                let (path, _) = self.project.files().locate(p.span);
+                format!("{path} {}: {} ({})", p.rule.name, p.message, p.help.as_deref().unwrap_or_default())
+            })
+            .collect();
+        (settings, problems)
+    }
+
+    fn value(&self) -> serde_json::Value {
+        let (settings, problems) = self.resolve(None, &[]);
+        assert_eq!(problems, Vec::<String>::new());
+        serde_json::to_value(&*settings.value).unwrap()
+    }
+}
+
+#[test]
+fn later_files_merge_over_earlier_ones() {
+    let case = case(&[
+        ("settings/top.zy", "base: {'*': [common], 'G@os:Ubuntu': [web, common], 'db*': [db]}"),
+        ("settings/common.zy", "nginx: {port: 80, modules: [a, b]}\nuser: www"),
+        ("settings/web/init.zy", "nginx: {port: 8080, modules: [c]}"),
+        ("settings/db.zy", "user: postgres"),
+    ]);
+    assert_eq!(case.value(), serde_json::json!({"nginx": {"port": 8080, "modules": ["c"]}, "user": "www"}));
+    let (settings, _) = case.resolve(None, &[]);
+    assert_eq!(settings.files, ["settings/common.zy", "settings/web/init.zy"]);
+    let why = settings.why("nginx.port");
+    assert_eq!(why.value, Some(Value::Int(8080)));
+    let origins: Vec<(String, String, bool)> = why
+        .origins
+        .iter()
+        .map(|o| (o.place(case.project.files()).0.to_string(), o.value.to_string(), o.wins))
+        .collect();
+    assert_eq!(
+        origins,
+        [
+            ("settings/common.zy".to_owned(), "80".to_owned(), false),
+            ("settings/web/init.zy".to_owned(), "8080".to_owned(), true)
+        ]
+    );
+}
+
+#[test]
+fn lists_merge_as_their_map_says() {
+    let case = case(&[
+        ("settings/top.zy", "base: {'*': [a, b]}"),
+        ("settings/a.zy", "x: {l: [1, 2], m: [1]}\ny: [1]"),
+        ("settings/b.zy", "__merge__: {y: append}\nx: {__merge__: unique, l: [2, 3], m: [1]}\ny: [1]"),
+    ]);
+    assert_eq!(case.value(), serde_json::json!({"x": {"l": [1, 2, 3], "m": [1]}, "y": [1, 1]}));
+    let (settings, _) = case.resolve(None, &[]);
+    assert!(settings.why("y").origins.iter().all(|origin| origin.wins));
+}
+
+#[test]
+fn includes_come_first_and_can_be_put_below_a_key() {
+    let case = case(&[
+        ("settings/top.zy", "base: {'*': [web]}"),
+        (
+            "settings/web/init.zy",
+            "include: [.ports, {vhost: {key: 'sites:main', defaults: {name: example}}}]\nport: 1\nown: true",
+        ),
+        ("settings/web/ports.zy", "port: 2\nother: 3"),
+        ("settings/vhost.zy", "server: '@name@'"),
+    ]);
+    assert_eq!(
+        case.value(),
+        serde_json::json!({"port": 1, "other": 3, "sites": {"main": {"server": "example"}}, "own": true})
+    );
+}
+
+#[test]
+fn a_shape_that_changes_is_a_warning_with_both_places() {
+    let case = case(&[
+        ("settings/top.zy", "base: {'*': [a, b]}"),
+        ("settings/a.zy", "nginx: {port: 80}\nlist: [1]"),
+        ("settings/b.zy", "nginx: enabled\nlist: text"),
+    ]);
+    let (settings, problems) = case.resolve(None, &[]);
+    assert_eq!(settings.get("nginx"), Some(&Value::from("enabled")));
+    assert_eq!(
+        problems,
+        [
+            "settings/b.zy settings-shape: `nginx` is a map in an earlier file and text here, which replaces it \
+          (give the setting one shape, or another name)"
+        ]
+    );
+    let origins = settings.why("nginx.port").origins;
+    assert_eq!(origins.iter().map(|o| o.wins).collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
+fn wrong_files_say_what_is_wrong() {
+    let problems = |files: &[(&str, &str)]| case(files).resolve(None, &[]).1;
+    assert_eq!(
+        problems(&[("settings/top.zy", "base: {'*': [comon]}"), ("settings/common.zy", "")]),
+        ["settings/top.zy missing-settings-file: no settings file is named `comon` (did you mean `common`?)"]
+    );
+    assert_eq!(
+        problems(&[("settings/top.zy", "base: [common]")]),
+        ["settings/top.zy settings-top-shape: environment `base` is a list, where a map is expected (write \
+          environment, target and refs: `base: {'*': [common]}`)"]
+    );
+    assert_eq!(
+        problems(&[
+            ("settings/top.zy", "base: {'*': [a]}"),
+            ("settings/a.zy", "include: [b]"),
+            ("settings/b.zy", "include: [a]")
+        ]),
+        [
+            "settings/b.zy settings-include-cycle: settings files include each other: a → b → a (move what both need \
+          to a file of its own)"
+        ]
+    );
+    assert_eq!(
+        problems(&[("settings/top.zy", "base: {'*': [a]}"), ("settings/a.zy", "[1]")]),
+        [
+            "settings/a.zy settings-file-shape: the settings file is a list, where a map is expected (write `key: \
+          value` lines)"
+        ]
+    );
+    assert_eq!(
+        problems(&[
+            ("settings/top.zy", "base: {'*': [a]}"),
+            ("settings/a.zy", "x: {__merge__: add, l: [1]}")
+        ]),
+        [
+            "settings/a.zy settings-file-shape: `__merge__` is `add`, where a way to merge lists is expected (write \
+          `append`, `unique` or `replace`, or a map from keys to these words)"
+        ]
+    );
+    assert_eq!(
+        problems(&[("settings/top.zy", "base: {'os:Ubuntu': [{match: grian}, a]}"), ("settings/a.zy", "")])
+            .len(),
+        2
+    );
+}
+
+#[test]
+fn top_files_take_salts_options() {
+    let case = case(&[
+        (
+            "settings/top.zy",
+            "base:\n  'os:ubuntu': [{match: grain}, a]\n  'web-01,db-01': [{match: list}, b]\n  '*': \
+             [{ignore_missing: true}, none]\n",
+        ),
+        ("settings/a.zy", "a: 1"),
+        ("settings/b.zy", "b: 2"),
+    ]);
+    assert_eq!(case.value(), serde_json::json!({"a": 1, "b": 2}));
+}
+
+#[test]
+fn environments_have_their_own_trees() {
+    let case = case(&[
+        ("zester.yaml", "settings: [settings]\nenvironments: {dev: {settings: [dev]}}"),
+        ("settings/top.zy", "base: {'*': [a]}\ndev: {'*': [a]}"),
+        ("settings/a.zy", "where: base\nbase: 1"),
+        ("dev/a.zy", "where: dev"),
+    ]);
+    assert_eq!(case.value(), serde_json::json!({"where": "dev", "base": 1}));
+    let (dev, problems) = case.resolve(Some("dev"), &[]);
+    assert_eq!(problems, Vec::<String>::new());
+    assert_eq!(dev.get("where"), Some(&Value::from("dev")));
+    assert_eq!(dev.get("base"), None);
+}
+
+#[test]
+fn overrides_win_over_everything() {
+    let case =
+        case(&[("settings/top.zy", "base: {'*': [a]}"), ("settings/a.zy", "nginx: {port: 80, user: www}")]);
+    let (settings, problems) = case.resolve(None, &["nginx.port=8080", "extra:list=[1, two]"]);
+    assert_eq!(problems, Vec::<String>::new());
+    assert_eq!(
+        serde_json::to_value(&*settings.value).unwrap(),
+        serde_json::json!({"nginx": {"port": 8080, "user": "www"}, "extra": {"list": [1, "two"]}})
+    );
+    let why = settings.why("nginx:port");
+    assert_eq!(&*why.origins[1].place(case.project.files()).0, "--set nginx.port=8080");
+    for (text, error) in [
+        ("port", "`port` has no `=`; write `path=value`, as in `nginx.port=8080`"),
+        ("a..b=1", "the path of `a..b=1` has an empty name; write `path=value`, as in `nginx.port=8080`"),
+    ] {
+        assert_eq!(Override::parse(text, case.project.files()).unwrap_err().to_string(), error);
+    }
+}
+
+#[test]
+fn no_top_file_is_no_settings() {
+    assert_eq!(case(&[]).value(), serde_json::json!({}));
+}
