@@ -107,6 +107,15 @@ impl Attributes {
         Self { mode, ..self.clone() }
     }
 
+    /// The owner, the group, or both, without the mode.
+    pub(crate) fn only(&self, user: bool, group: bool) -> Self {
+        Self {
+            user: self.user.clone().filter(|_| user),
+            group: self.group.clone().filter(|_| group),
+            mode: None,
+        }
+    }
+
     /// For a file that is written.
     pub(crate) fn ownership(&self) -> Ownership {
         Ownership {

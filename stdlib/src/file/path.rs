@@ -101,11 +101,12 @@ pub(crate) fn make_directories(
     owner: &Attributes,
 ) -> Result<(), Failure> {
     for directory in directories {
-        cx.machine
-            .files
-            .create_dir(directory, owner.mode.unwrap_or(0o755))
-            .map_err(|e| Failure::new(format!("The directory `{directory}` cannot be made: {e}")))?;
-        owner.give(cx, directory)?;
+        match cx.machine.files.create_dir(directory, owner.mode.unwrap_or(0o755)) {
+            Ok(()) => owner.give(cx, directory)?,
+            // Another step of the same plan has made it.
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && is_directory(cx, directory)? => {}
+            Err(e) => return Err(Failure::new(format!("The directory `{directory}` cannot be made: {e}"))),
+        }
     }
     Ok(())
 }
