@@ -18,7 +18,10 @@ impl State for Absent {
     fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
         let target = path::absolute(cx, &self.name)?;
         if leads_to_root(&target) {
-            return Err(Failure::new(format!("`{}` is the root of the file system; it is not removed", self.name)));
+            return Err(Failure::new(format!(
+                "`{}` is the root of the file system; it is not removed",
+                self.name
+            )));
         }
         let Some(stat) = path::stat(cx, &target, false)? else {
             return Ok(Plan::unchanged(format!("`{target}` does not exist")));
@@ -72,7 +75,13 @@ mod tests {
     fn the_root_stays() {
         let machine = FakeMachine::new();
         for path in ["/", "//", "/etc/.."] {
-            assert!(machine.converge::<Absent>(&named(path)).unwrap_err().message.contains("root of the file system"));
+            assert!(
+                machine
+                    .converge::<Absent>(&named(path))
+                    .unwrap_err()
+                    .message
+                    .contains("root of the file system")
+            );
         }
     }
 

@@ -218,12 +218,18 @@ impl Directory {
         }))
     }
 
-    fn differing_children(&self, cx: &Context, target: &str, own: &Attributes) -> Result<Vec<Child>, Failure> {
+    fn differing_children(
+        &self,
+        cx: &Context,
+        target: &str,
+        own: &Attributes,
+    ) -> Result<Vec<Child>, Failure> {
         if !["user", "group", "mode"].iter().any(|word| self.recurses(word)) {
             return Ok(Vec::new());
         }
         let dir_bits = self.dir_mode.and_then(FileMode::bits).filter(|_| self.recurses("mode"));
-        let file_bits = self.file_mode.or(self.dir_mode).and_then(FileMode::bits).filter(|_| self.recurses("mode"));
+        let file_bits =
+            self.file_mode.or(self.dir_mode).and_then(FileMode::bits).filter(|_| self.recurses("mode"));
         let base = own.only(self.recurses("user"), self.recurses("group"));
         let (for_dirs, for_files) = (base.with_mode(dir_bits), base.with_mode(file_bits));
         let mut differing = Vec::new();
@@ -234,7 +240,10 @@ impl Directory {
             for name in names {
                 seen += 1;
                 if seen > select::MAX_ENTRIES {
-                    return Err(Failure::new(format!("`{target}` holds more than {} entries", select::MAX_ENTRIES)));
+                    return Err(Failure::new(format!(
+                        "`{target}` holds more than {} entries",
+                        select::MAX_ENTRIES
+                    )));
                 }
                 let path = path::join(&directory, &name);
                 let Some(stat) = path::stat(cx, &path, false)? else { continue };
@@ -265,7 +274,10 @@ impl Directory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ManagedPaths, provider::{FileSystem, fake::FakeMachine}};
+    use crate::{
+        ManagedPaths,
+        provider::{FileSystem, fake::FakeMachine},
+    };
 
     fn args(json: &str) -> Map {
         serde_json::from_str(json).unwrap()
@@ -276,7 +288,9 @@ mod tests {
         let machine = FakeMachine::new();
         machine.accounts.put_user("web", 33, 33);
         machine
-            .converge::<Directory>(&args(r#"{"name": "/srv/www/", "user": "web", "dir_mode": "0750", "makedirs": true}"#))
+            .converge::<Directory>(&args(
+                r#"{"name": "/srv/www/", "user": "web", "dir_mode": "0750", "makedirs": true}"#,
+            ))
             .unwrap();
         for path in ["/srv", "/srv/www"] {
             let stat = machine.files.stat(path, false).unwrap().unwrap();
@@ -304,7 +318,8 @@ mod tests {
         assert_eq!(machine.files.stat("/etc/passwd", true).unwrap().unwrap().uid, 0, "the link was followed");
         let children = done.changes.get("children").and_then(Value::as_map).unwrap();
         assert_eq!(children.keys().collect::<Vec<_>>(), ["/d/g", "/d/l", "/d/s", "/d/s/f"]);
-        let wrong = machine.converge::<Directory>(&args(r#"{"name": "/d", "recurse": ["group"]}"#)).unwrap_err();
+        let wrong =
+            machine.converge::<Directory>(&args(r#"{"name": "/d", "recurse": ["group"]}"#)).unwrap_err();
         assert!(wrong.message.contains("names `group`"));
     }
 

@@ -114,7 +114,9 @@ pub(crate) fn expand(template: &str, found: &Captures<'_>) -> Result<String, Fai
         let found_group = match name.parse::<usize>() {
             Ok(number) if number < found.len() => found.get(number),
             Ok(number) => {
-                return Err(Failure::new(format!("The replacement `{template}` names group {number}, which the pattern does not have")));
+                return Err(Failure::new(format!(
+                    "The replacement `{template}` names group {number}, which the pattern does not have"
+                )));
             }
             Err(_) => found.name(name),
         };
@@ -142,7 +144,9 @@ pub(crate) fn expand(template: &str, found: &Captures<'_>) -> Result<String, Fai
                         Some('>') => break,
                         Some(c) => name.push(c),
                         None => {
-                            return Err(Failure::new(format!("The replacement `{template}` has `\\g<` without `>`")));
+                            return Err(Failure::new(format!(
+                                "The replacement `{template}` has `\\g<` without `>`"
+                            )));
                         }
                     }
                 }

@@ -47,7 +47,10 @@ fn glob(text: &str) -> String {
                 // A bracket without its end is a character.
                 match rest.char_indices().skip(1).find(|(_, c)| *c == ']') {
                     Some((end, _)) => {
-                        let class: String = chars.by_ref().take(rest.get(..end).unwrap_or_default().chars().count()).collect();
+                        let class: String = chars
+                            .by_ref()
+                            .take(rest.get(..end).unwrap_or_default().chars().count())
+                            .collect();
                         chars.next();
                         let (not, class) = class.strip_prefix('!').map_or(("", class.as_str()), |c| ("^", c));
                         out.push_str(&format!("[{not}{}]", class.replace('\\', "\\\\")));
@@ -156,7 +159,9 @@ mod tests {
     #[test]
     fn globs_and_regular_expressions() {
         let some = patterns(&["*.pyc", "E@^tmp/.*[0-9]$", "[!a]b", "x[1]"]);
-        for (path, expected) in [("a/b.pyc", true), ("tmp/a1", true), ("tmp/a", false), ("cb", true), ("ab", false), ("x1", true)] {
+        for (path, expected) in
+            [("a/b.pyc", true), ("tmp/a1", true), ("tmp/a", false), ("cb", true), ("ab", false), ("x1", true)]
+        {
             assert_eq!(some.matches(path).unwrap(), expected, "{path}");
         }
     }

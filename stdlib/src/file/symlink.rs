@@ -27,7 +27,9 @@ pub(crate) struct Symlink {
     /// Group of the link itself.
     group: Option<Group>,
     /// Permission bits.
-    #[arg(inert = "a symbolic link has no mode; set that of its target by `file.managed` or `file.directory`")]
+    #[arg(
+        inert = "a symbolic link has no mode; set that of its target by `file.managed` or `file.directory`"
+    )]
     mode: Option<String>,
     /// Whether the link is replaced in one step.
     #[arg(default = true, inert = "links are always replaced in one step")]
@@ -121,7 +123,11 @@ mod tests {
     fn a_link_is_made_and_turned_round() {
         let machine = FakeMachine::new();
         machine.accounts.put_user("web", 33, 33);
-        machine.converge::<Symlink>(&args(r#"{"name": "/a/l", "target": "/x", "makedirs": true, "user": "web"}"#)).unwrap();
+        machine
+            .converge::<Symlink>(&args(
+                r#"{"name": "/a/l", "target": "/x", "makedirs": true, "user": "web"}"#,
+            ))
+            .unwrap();
         assert_eq!(machine.files.stat("/a/l", false).unwrap().unwrap().uid, 33);
         let done = machine.converge::<Symlink>(&args(r#"{"name": "/a/l", "target": "/y"}"#)).unwrap();
         assert_eq!(done.changes.get("target"), Some(&change("/x", "/y")));
@@ -136,7 +142,9 @@ mod tests {
         assert!(failure.message.contains("`force: true`"));
         machine.converge::<Symlink>(&args(r#"{"name": "/l", "target": "/x", "force": true}"#)).unwrap();
         machine.files.put("/m", "old");
-        machine.converge::<Symlink>(&args(r#"{"name": "/m", "target": "/x", "backupname": "/m.old"}"#)).unwrap();
+        machine
+            .converge::<Symlink>(&args(r#"{"name": "/m", "target": "/x", "backupname": "/m.old"}"#))
+            .unwrap();
         assert_eq!(machine.files.text("/m.old"), "old");
     }
 
