@@ -3,13 +3,28 @@
 //! The checker reads it off the source tree (all branches at once), lowering off the rendered text; the shapes and
 //! the rules of reading are the same.
 
+mod body;
+mod expand;
+mod requisite;
+mod rules;
+mod statements;
+
+pub use expand::expand_values;
+pub use requisite::{read_requisites, requisite_name, requisite_of_key};
+pub(crate) use rules::RULES;
+pub use rules::{
+    DUPLICATE_PARAMETER, MALFORMED_INCLUDE, MALFORMED_REQUISITE, MALFORMED_STATE, MISINDENTED_ARGUMENT,
+    MISSING_FUNCTION,
+};
+
 use crate::{
     diagnostic::Diagnostic,
     ir::Requisite,
     source::Span,
-    syntax::{Node, Splice},
+    syntax::{Entry, Mapping, Node, NodeKind, Splice},
     types::FunctionName,
 };
+use std::borrow::Cow;
 
 /// A state file's statements, in source order.
 #[derive(Debug, Default)]
@@ -24,6 +39,8 @@ pub struct StateFile<'t> {
     pub states: Vec<State<'t>>,
     /// Expressions alone on their line at the top level: each adds states that are not known here.
     pub splices: Vec<&'t Splice>,
+    /// Some refs of `include` are not known here.
+    pub includes_open: bool,
     /// What is wrong with the shapes.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -72,6 +89,8 @@ pub struct Function<'t> {
     pub arguments: Vec<Argument<'t>>,
     /// Expressions alone on their line among the arguments: the list is not complete.
     pub splices: Vec<&'t Splice>,
+    /// The arguments are not all known here: splices, computed items or keys.
+    pub open: bool,
 }
 
 /// One `key: value` of a function's body.
@@ -81,6 +100,62 @@ pub struct Argument<'t> {
     pub key: &'t Node,
     /// The value.
     pub value: &'t Node,
+    /// The keys that stand in the same column as a `context:` without value, and are meant to be its value.
+    pub misindented: &'t [Entry],
+}
+
+impl Function<'_> {
+    /// Places of the module's and the function's words: those of `pkg` and `installed` in `pkg.installed`.
+    pub fn word_spans(&self) -> (Span, Span) {
+        if let Some(function) = self.function_span {
+            return (self.span, function);
+        }
+        let Some(name) = &self.name else { return (self.span, self.span) };
+        // Quotes around the name leave the words where they are, one further to the right.
+        let whole = (self.span.end - self.span.start) as usize;
+        let text = name.module.len() + 1 + name.function.len();
+        let quote = u32::from(whole == text + 2);
+        if whole != text && quote == 0 {
+            return (self.span, self.span);
+        }
+        let start = self.span.start + quote;
+        let dot = start + name.module.len() as u32;
+        (
+            Span { start, end: dot, ..self.span },
+            Span { start: dot + 1, end: dot + 1 + name.function.len() as u32, ..self.span },
+        )
+    }
+
+    /// All of the name: from the module's to the function's word.
+    pub fn name_span(&self) -> Span {
+        match self.function_span {
+            Some(function) => self.span.to(function),
+            None => self.span,
+        }
+    }
+}
+
+impl<'t> Argument<'t> {
+    /// The value as it is meant: of the mis-indented shape, the map of the keys that follow.
+    pub fn meant(&self) -> Cow<'t, Node> {
+        let [first, .., last] = self.misindented else {
+            return match self.misindented {
+                [only] => Cow::Owned(map_of(std::slice::from_ref(only), only.key.span.to(only.value.span))),
+                _ => Cow::Borrowed(self.value),
+            };
+        };
+        Cow::Owned(map_of(self.misindented, first.key.span.to(last.value.span)))
+    }
+
+    /// The key and value together.
+    pub fn span(&self) -> Span {
+        self.key.span.to(self.value.span)
+    }
+}
+
+fn map_of(entries: &[Entry], span: Span) -> Node {
+    let mapping = Mapping { entries: entries.to_vec(), ..Mapping::default() };
+    Node { span, kind: NodeKind::Mapping(mapping), tag: None }
 }
 
 /// A reference to a state in a requisite.
