@@ -1,6 +1,23 @@
-//! `cron.*`: lines of crontabs.
+//! `cron.*`: lines of users' crontabs.
+//!
+//! A managed line stands below a remark `# SALT_CRON_IDENTIFIER:name`, the form Salt writes: so a machine that was
+//! managed by Salt keeps its lines instead of getting them twice.
+
+mod absent;
+mod crontab;
+mod env;
+mod file;
+mod present;
+mod table;
 
 use crate::Library;
 
 /// Adds the module's functions.
-pub(crate) fn register(_library: &mut Library) {}
+pub(crate) fn register(library: &mut Library) {
+    library
+        .state::<present::Present>()
+        .state::<absent::Absent>()
+        .state::<env::EnvPresent>()
+        .state::<env::EnvAbsent>()
+        .state::<file::File>();
+}

@@ -1,7 +1,7 @@
 //! Package files: `sources` of `pkg.installed`.
 
 use super::wanted::Wanted;
-use crate::{Context, provider::Packages};
+use crate::{Context, provider::Packages, source};
 use zester_compiler::types::Value;
 
 /// A package file on the machine.
@@ -44,11 +44,8 @@ pub(crate) fn wanted_files(
 
 /// A copy of the file on the machine; one that lies there already is its own copy.
 fn local_copy(cx: &Context, source: &str) -> Result<String, String> {
-    if source.starts_with('/') {
-        return Ok(source.to_owned());
-    }
-    if let Some(path) = source.strip_prefix("file://") {
-        return Ok(path.to_owned());
-    }
-    Err(format!("`{source}` cannot be fetched"))
+    let candidates = source::candidates(&[Value::from(source)]);
+    // The package manager verifies what it installs; a checksum per file has no place in `sources`.
+    let verify = source::Verify { skip: true, ..source::Verify::default() };
+    source::local_path(cx, &candidates, &verify, source).map(|(path, _)| path).map_err(|e| e.message)
 }

@@ -4,6 +4,8 @@ mod files;
 mod held;
 mod index;
 mod installed;
+#[cfg(test)]
+mod installed_tests;
 mod latest;
 mod removed;
 mod transaction;
@@ -15,7 +17,7 @@ mod wanted;
 use crate::Library;
 
 pub(crate) use files::{PackageFile, wanted_files};
-pub(crate) use index::{forget_refresh, note_new_repository, refresh_if_due};
+pub(crate) use index::{force as refresh_now, forget_refresh, note_new_repository};
 pub(crate) use version::satisfies;
 
 /// Adds the module's functions.

@@ -12,6 +12,10 @@ use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 /// Seconds to wait for another apt that holds the lock.
 const LOCK_TIMEOUT_S: u32 = 300;
 
+/// What a refresh of the index touches.
+const INDEX_STAMPS: [&str; 3] =
+    ["/var/lib/apt/periodic/update-success-stamp", "/var/lib/apt/lists", "/var/lib/apt/lists/partial"];
+
 /// apt and dpkg.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Apt;
@@ -290,18 +294,28 @@ impl Packages for Apt {
     }
 
     fn index_age(&self, cx: &Context) -> Result<Option<f64>, String> {
-        let mut newest = None;
-        for path in
-            ["/var/lib/apt/periodic/update-success-stamp", "/var/lib/apt/lists", "/var/lib/apt/lists/partial"]
-        {
-            let stat =
-                cx.machine.files.stat(path, true).map_err(|e| format!("`{path}` could not be read: {e}"))?;
-            newest = newest.max(stat.map(|s| s.modified.0));
+        let files = &cx.machine.files;
+        let newest = |paths: &[String]| {
+            let mut newest = None;
+            for path in paths {
+                let stat = files.stat(path, true).map_err(|e| format!("`{path}` could not be read: {e}"))?;
+                newest = newest.max(stat.map(|s| s.modified.0));
+            }
+            Ok::<_, String>(newest)
+        };
+        let index = newest(&INDEX_STAMPS.map(str::to_owned))?;
+        // An index that is older than a list of repositories was never made for it.
+        let below = files.list("/etc/apt/sources.list.d").unwrap_or_default();
+        let mut lists: Vec<String> =
+            below.into_iter().map(|name| format!("/etc/apt/sources.list.d/{name}")).collect();
+        lists.push("/etc/apt/sources.list".to_owned());
+        if newest(&lists)? > index {
+            return Ok(None);
         }
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |d| d.as_secs() as i64);
-        Ok(newest.map(|time| (now - time) as f64))
+        Ok(index.map(|time| (now - time) as f64))
     }
 
     fn preview_install(
