@@ -69,10 +69,8 @@ mod tests {
         machine.files.put(path, "# SALT_CRON_IDENTIFIER:a\n@daily /bin/a\n1 1 * * * /bin/b\n");
         let args = |name: &str| Map::from_iter([("name".to_owned(), Value::from(name))]);
         machine.converge::<Absent>(&args("/bin/b")).unwrap();
-        let by_id = Map::from_iter([
-            ("name".to_owned(), Value::from("x")),
-            ("identifier".to_owned(), "a".into()),
-        ]);
+        let by_id =
+            Map::from_iter([("name".to_owned(), Value::from("x")), ("identifier".to_owned(), "a".into())]);
         machine.converge::<Absent>(&by_id).unwrap();
         assert_eq!(machine.files.text(path), "");
     }

@@ -44,7 +44,9 @@ pub(crate) fn write(cx: &Context, user: &str, text: &str) -> Result<(), String> 
     let files = &cx.machine.files;
     let stat = files.stat(SPOOL, true).map_err(|e| format!("`{SPOOL}` could not be read: {e}"))?;
     let Some(stat) = stat else {
-        return Err(format!("there is no cron on this machine: neither `crontab` nor `{SPOOL}`; install it before"));
+        return Err(format!(
+            "there is no cron on this machine: neither `crontab` nor `{SPOOL}`; install it before"
+        ));
     };
     let uid = cx.machine.accounts.user(user)?.map(|u| u.uid);
     let path = format!("{SPOOL}/{user}");

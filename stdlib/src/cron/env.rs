@@ -106,7 +106,8 @@ mod tests {
             let status = i32::from(stdout.is_empty());
             Output { status, stdout, stderr: "no crontab for root\n".into(), ..Output::default() }
         });
-        let set = Map::from_iter([("name".to_owned(), Value::from("PATH")), ("value".to_owned(), "/bin".into())]);
+        let set =
+            Map::from_iter([("name".to_owned(), Value::from("PATH")), ("value".to_owned(), "/bin".into())]);
         machine.converge::<EnvPresent>(&set).unwrap();
         assert!(table.lock().unwrap().contains("PATH=\"/bin\"\n"));
         let unset = Map::from_iter([("name".to_owned(), Value::from("PATH"))]);

@@ -57,7 +57,8 @@ impl State for File {
             .ok_or_else(|| format!("`{}` could not be read", self.name))?;
         let mut new = String::from_utf8(found.content.to_vec())
             .map_err(|_| format!("`{}` is not text, so it is no crontab", self.name))?;
-        let templated = self.template.as_ref().is_some_and(|t| !matches!(t, Value::Bool(false) | Value::Null));
+        let templated =
+            self.template.as_ref().is_some_and(|t| !matches!(t, Value::Bool(false) | Value::Null));
         if templated {
             let mut context = self.defaults.clone().unwrap_or_default();
             context.extend(self.context.clone().unwrap_or_default());

@@ -65,7 +65,11 @@ pub(super) fn identifier(parameter: Option<&Value>, command: &str) -> Option<Str
 impl State for Present {
     fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
         if let Some(odd) = [&self.name, &self.user].into_iter().find(|t| t.contains('\n')) {
-            return Err(format!("a line of a crontab cannot hold a line break: `{}`", odd.replace('\n', "\\n")).into());
+            return Err(format!(
+                "a line of a crontab cannot hold a line break: `{}`",
+                odd.replace('\n', "\\n")
+            )
+            .into());
         }
         let old_text = crontab::read(cx, &self.user)?;
         let mut table = Table::parse(&old_text);
@@ -124,8 +128,7 @@ impl Present {
         if let Some(special) = &self.special {
             const SPECIALS: [&str; 8] =
                 ["@reboot", "@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"];
-            let special =
-                if special.starts_with('@') { special.clone() } else { format!("@{special}") };
+            let special = if special.starts_with('@') { special.clone() } else { format!("@{special}") };
             if !SPECIALS.contains(&special.as_str()) {
                 return Err(format!("`{special}` is none of {}", SPECIALS.join(", ")).into());
             }
@@ -157,7 +160,8 @@ impl Present {
     /// A number that depends on the machine and the command.
     fn seed(&self) -> Result<u8, Failure> {
         let machine = std::fs::read("/etc/machine-id").unwrap_or_default();
-        let hash = <sha2::Sha256 as sha2::Digest>::digest([machine.as_slice(), self.name.as_bytes()].concat());
+        let hash =
+            <sha2::Sha256 as sha2::Digest>::digest([machine.as_slice(), self.name.as_bytes()].concat());
         hash.first().copied().ok_or_else(|| Failure::new("no hash could be made"))
     }
 }

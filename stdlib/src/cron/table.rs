@@ -274,7 +274,12 @@ mod tests {
         assert!(table.remove(Some("off"), "").is_none());
         table.set_variable("PATH", "/bin");
         let text = table.to_string();
-        assert!(text.contains("MAILTO=\"root\"\nPATH=\"/bin\"\n# SALT_CRON_IDENTIFIER:backup\n@hourly /bin/backup\n"), "{text}");
+        assert!(
+            text.contains(
+                "MAILTO=\"root\"\nPATH=\"/bin\"\n# SALT_CRON_IDENTIFIER:backup\n@hourly /bin/backup\n"
+            ),
+            "{text}"
+        );
     }
 
     #[test]

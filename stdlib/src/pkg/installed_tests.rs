@@ -65,7 +65,9 @@ fn versions_by_pattern_condition_and_downgrade() {
     machine.converge::<Installed>(&args(r#"{"name": "a", "version": "1.2*"}"#)).unwrap();
     machine.converge::<Installed>(&args(r#"{"name": "a", "version": ">=2"}"#)).unwrap();
     machine.converge::<Installed>(&args(r#"{"name": "a", "version": "1.0-1"}"#)).unwrap();
-    machine.converge::<Installed>(&args(r#"{"name": "a", "version": "0.9", "allow_updates": true}"#)).unwrap();
+    machine
+        .converge::<Installed>(&args(r#"{"name": "a", "version": "0.9", "allow_updates": true}"#))
+        .unwrap();
     machine.converge::<Installed>(&args(r#"{"name": "a", "version": "latest"}"#)).unwrap();
     assert_eq!(packages.log(), ["install a=1.2-3", "install a=2.0-1", "install a=1.0-1", "install a"]);
     let message = refusal::<Installed>(&machine, r#"{"name": "a", "version": "7.*"}"#);
@@ -101,9 +103,7 @@ fn a_held_package_moves_only_when_told() {
     machine.converge::<Installed>(&args(r#"{"name": "a", "version": "1", "hold": true}"#)).unwrap();
     let message = refusal::<Installed>(&machine, r#"{"name": "a", "version": "2"}"#);
     assert!(message.contains("Held packages"), "{message}");
-    machine
-        .converge::<Installed>(&args(r#"{"name": "a", "version": "2", "update_holds": true}"#))
-        .unwrap();
+    machine.converge::<Installed>(&args(r#"{"name": "a", "version": "2", "update_holds": true}"#)).unwrap();
     assert_eq!(packages.log(), ["install a=1", "hold a", "refresh", "install a=2"]);
 }
 

@@ -1,6 +1,10 @@
 //! `pkgrepo.absent`: a repository is not known to the package manager.
 
-use super::{MAIN_LIST, deb822, has_extension, lists, one_line::{self, Entry}, ppa_parts, require_apt, text_of};
+use super::{
+    MAIN_LIST, deb822, has_extension, lists,
+    one_line::{self, Entry},
+    ppa_parts, require_apt, text_of,
+};
 use crate::{Arguments, Changes, Context, Failure, Outcome, Plan, State, change, pkg, provider::Ownership};
 use zester_compiler::types::{Path, Value};
 
@@ -45,8 +49,10 @@ impl State for Absent {
             let Some(old) = text_of(cx, &path)? else { continue };
             let new = self.without(&old, has_extension(&path, "sources"))?;
             if new != old {
-                let diff = similar::TextDiff::from_lines(&old, &new).unified_diff().header(&path, &path).to_string();
-                changes.insert(path.clone(), Value::Map(Changes::from_iter([("diff".to_owned(), diff.into())])));
+                let diff =
+                    similar::TextDiff::from_lines(&old, &new).unified_diff().header(&path, &path).to_string();
+                changes
+                    .insert(path.clone(), Value::Map(Changes::from_iter([("diff".to_owned(), diff.into())])));
                 edits.push((path, new));
             }
         }
@@ -99,8 +105,8 @@ impl Absent {
             let mark = format!("/{owner}/{name}/ubuntu");
             return Ok(text.split_inclusive('\n').filter(|line| !line.contains(&mark)).collect());
         }
-        let entry = Entry::parse(&self.name)?
-            .ok_or_else(|| format!("`{}` is not a repository of apt", self.name))?;
+        let entry =
+            Entry::parse(&self.name)?.ok_or_else(|| format!("`{}` is not a repository of apt", self.name))?;
         Ok(if paragraphs {
             deb822::without_entry(text, &entry)
         } else {
@@ -112,7 +118,10 @@ impl Absent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::{FileSystem, fake::{FakeMachine, FakePackages}};
+    use crate::provider::{
+        FileSystem,
+        fake::{FakeMachine, FakePackages},
+    };
     use std::sync::Arc;
     use zester_compiler::types::Map;
 

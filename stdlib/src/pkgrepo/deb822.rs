@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn paragraphs_come_and_go() {
-        let entry = Entry::parse("deb [arch=amd64,arm64 signed-by=/k.gpg] https://x stable main").unwrap().unwrap();
+        let entry =
+            Entry::parse("deb [arch=amd64,arm64 signed-by=/k.gpg] https://x stable main").unwrap().unwrap();
         let text = with_entry("", &entry);
         assert_eq!(
             text,

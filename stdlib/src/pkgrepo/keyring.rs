@@ -49,7 +49,8 @@ pub(crate) fn fetch(cx: &Context, address: &str) -> Result<Vec<u8>, String> {
 /// Keys from a key server, in binary form.
 pub(crate) fn receive(cx: &Context, server: &str, ids: &[String]) -> Result<Vec<u8>, String> {
     if cx.machine.commands.find("gpg").is_none() {
-        return Err("keys are fetched from a key server with `gpg`, which is not installed; give `key_url`".to_owned());
+        return Err("keys are fetched from a key server with `gpg`, which is not installed; give `key_url`"
+            .to_owned());
     }
     if let Some(odd) = ids.iter().find(|id| {
         let id = id.trim_start_matches("0x");

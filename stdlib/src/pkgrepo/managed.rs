@@ -1,10 +1,11 @@
 //! `pkgrepo.managed`: a repository is known to the package manager, with the key that signs it.
 
-use super::{LIST_DIR, MAIN_LIST, deb822, has_extension, keyring, lists, one_line::{self, Entry}, ppa_parts, require_apt, text_of};
-use crate::{
-    Arguments, Changes, Context, Failure, Outcome, Plan, State, change, pkg,
-    provider::Ownership,
+use super::{
+    LIST_DIR, MAIN_LIST, deb822, has_extension, keyring, lists,
+    one_line::{self, Entry},
+    ppa_parts, require_apt, text_of,
 };
+use crate::{Arguments, Changes, Context, Failure, Outcome, Plan, State, change, pkg, provider::Ownership};
 use zester_compiler::types::{Path, Value};
 
 /// A repository of packages is known.
@@ -57,7 +58,9 @@ pub(crate) struct Managed {
     #[arg(default = true, alias = "refresh_db")]
     refresh: bool,
     /// Whether `apt-key` is used.
-    #[arg(inert = "`apt-key` is never used; keys are files, named by `signed-by` or in `/etc/apt/trusted.gpg.d`")]
+    #[arg(
+        inert = "`apt-key` is never used; keys are files, named by `signed-by` or in `/etc/apt/trusted.gpg.d`"
+    )]
     aptkey: Option<bool>,
     /// Whether lists are joined.
     #[arg(inert = "a repository stays in the list it is in; say `file` to move it")]
@@ -165,9 +168,7 @@ fn write(cx: &Context, path: &str, content: &[u8]) -> Result<(), String> {
     {
         files.create_dir(dir, 0o755).map_err(failed)?;
     }
-    files
-        .write(path, content, Ownership { mode: Some(0o644), ..Ownership::default() }, true)
-        .map_err(failed)
+    files.write(path, content, Ownership { mode: Some(0o644), ..Ownership::default() }, true).map_err(failed)
 }
 
 fn words(list: &[String]) -> Vec<String> {
@@ -219,7 +220,10 @@ impl Managed {
         let line = match (&self.ppa, &self.baseurl) {
             (Some(ppa), _) => {
                 let (owner, name) = ppa_parts(ppa)?;
-                format!("deb https://ppa.launchpadcontent.net/{owner}/{name}/ubuntu {} main", self.codename(cx)?)
+                format!(
+                    "deb https://ppa.launchpadcontent.net/{owner}/{name}/ubuntu {} main",
+                    self.codename(cx)?
+                )
             }
             (None, Some(line)) if line.starts_with("deb") => line.clone(),
             _ => self.name.clone(),
@@ -259,8 +263,12 @@ impl Managed {
             if !file.starts_with('/') {
                 return Err(format!("`file` of a repository is an absolute path, not `{file}`").into());
             }
-            if !has_extension(file, "list") && !has_extension(file, "sources") && file.0.starts_with(LIST_DIR) {
-                return Err(format!("apt reads only files that end with `.list` or `.sources`, not `{file}`").into());
+            if !has_extension(file, "list") && !has_extension(file, "sources") && file.0.starts_with(LIST_DIR)
+            {
+                return Err(format!(
+                    "apt reads only files that end with `.list` or `.sources`, not `{file}`"
+                )
+                .into());
             }
             return Ok(file.0.clone());
         }
@@ -285,9 +293,8 @@ impl Managed {
         if let Some(path) = entry.option("signed-by").filter(|path| path.starts_with('/')) {
             return path.to_owned();
         }
-        let stem = |path: &str| {
-            std::path::Path::new(path).file_stem().map(|s| s.to_string_lossy().into_owned())
-        };
+        let stem =
+            |path: &str| std::path::Path::new(path).file_stem().map(|s| s.to_string_lossy().into_owned());
         let name = if list == MAIN_LIST {
             let host = entry.uri.split("://").nth(1).unwrap_or(&entry.uri);
             host.split('/').next().unwrap_or("repository").to_owned()
@@ -308,11 +315,9 @@ impl Managed {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
             Err(e) => return Err(format!("`{path}` could not be read: {e}").into()),
         };
-        let is_remote = self
-            .key_url
-            .iter()
-            .flatten()
-            .any(|url| url.starts_with("http://") || url.starts_with("https://") || url.starts_with("ftp://"));
+        let is_remote = self.key_url.iter().flatten().any(|url| {
+            url.starts_with("http://") || url.starts_with("https://") || url.starts_with("ftp://")
+        });
         if old.is_some() && self.key_text.is_none() && (is_remote || self.key_url.is_none()) {
             // A key that is there is not fetched from the net again: a run must not hang on a key server.
             return Ok(Some(Keys { path, old, new: None }));
@@ -396,7 +401,8 @@ mod tests {
     #[test]
     fn a_list_of_its_own_with_a_key_from_the_tree() {
         let (machine, packages) = machine();
-        let armoured = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQENBFf0\n-----END PGP PUBLIC KEY BLOCK-----\n";
+        let armoured =
+            "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQENBFf0\n-----END PGP PUBLIC KEY BLOCK-----\n";
         machine.tree.put("keys/x.asc", armoured);
         let wanted = args(
             r#"{"name": "deb [signed-by=/etc/apt/keyrings/x.gpg] https://x/deb stable main",
@@ -444,10 +450,9 @@ mod tests {
     #[test]
     fn parameters_of_yum_are_named_when_they_stand_alone() {
         let (machine, _) = machine();
-        let state = Managed::from_values(&args(
-            r#"{"name": "epel", "baseurl": "https://x/epel", "gpgcheck": true}"#,
-        ))
-        .unwrap();
+        let state =
+            Managed::from_values(&args(r#"{"name": "epel", "baseurl": "https://x/epel", "gpgcheck": true}"#))
+                .unwrap();
         let Err(failure) = state.plan(&machine.context()) else { panic!("it is not apt's") };
         assert!(failure.message.ends_with("(baseurl, gpgcheck are for dnf and yum)"), "{}", failure.message);
     }

@@ -49,7 +49,9 @@ fn require_apt(cx: &Context) -> Result<(), String> {
     let packages = (cx.machine.packages)()?;
     match packages.name() {
         "apt" | "fake" => Ok(()),
-        other => Err(format!("repositories of {other} are not supported yet; write their file with `file.managed`")),
+        other => Err(format!(
+            "repositories of {other} are not supported yet; write their file with `file.managed`"
+        )),
     }
 }
 

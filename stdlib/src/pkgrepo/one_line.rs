@@ -62,7 +62,9 @@ impl Entry {
             if disabled {
                 return Ok(None);
             }
-            return Err(format!("`{line}` is not a repository of apt: it is `deb ADDRESS SUITE [COMPONENT …]`"));
+            return Err(format!(
+                "`{line}` is not a repository of apt: it is `deb ADDRESS SUITE [COMPONENT …]`"
+            ));
         };
         Ok(Some(Self {
             disabled,
