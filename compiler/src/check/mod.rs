@@ -3,6 +3,8 @@
 //! The invariant: nothing is reported that a run would accept. What cannot be known from the text is not guessed at.
 
 pub mod functions;
+pub mod parameters;
+pub mod requisites;
 
 use crate::{
     diagnostic::{Diagnostic, FileCounts, Levels, Rule, Severity},
@@ -68,5 +70,8 @@ pub enum CheckError {
 
 /// The rules of this room.
 pub(crate) fn rules() -> impl Iterator<Item = &'static Rule> {
-    [functions::RULES, crate::types::decode::RULES].into_iter().flatten().copied()
+    [functions::RULES, parameters::RULES, requisites::RULES, crate::types::decode::RULES]
+        .into_iter()
+        .flatten()
+        .copied()
 }

@@ -1,0 +1,423 @@
+//! Parameters of one state against its function's signature: names, types, what is missing, what excludes each other.
+//!
+//! Lowering binds arguments with the same function, so a check and a run cannot disagree.
+
+use crate::{
+    check::functions::list_of,
+    diagnostic::{Applicability, Diagnostic, Severity, nearest},
+    ir::Attributes,
+    lower::{
+        attributes::{self, GENERIC, REQUISITES},
+        document::{Argument, Function, Reference, read_requisites, requisite_of_key},
+    },
+    rule,
+    source::Span,
+    syntax::{Node, template::Template},
+    types::{Constraint, Map, Param, Signature, Type, Value, decode::decode},
+};
+
+rule! {
+    /// A parameter does not exist.
+    ///
+    /// Salt passes many misspelt parameters over in silence, and the state does less than it says.
+    ///
+    /// ```yaml
+    /// /etc/motd:
+    ///   file.managed:
+    ///     - sorce: zester://motd
+    /// ```
+    ///
+    /// `zester doc file.managed` lists the parameters of a function:
+    ///
+    /// ```yaml
+    /// /etc/motd:
+    ///   file.managed:
+    ///     - source: zester://motd
+    /// ```
+    pub UNKNOWN_PARAMETER = "Z0203", "unknown-parameter", Error;
+
+    /// A parameter that the function cannot do without is not given.
+    ///
+    /// ```yaml
+    /// /usr/bin/python:
+    ///   file.symlink: []
+    /// ```
+    ///
+    /// ```yaml
+    /// /usr/bin/python:
+    ///   file.symlink:
+    ///     - target: /usr/bin/python3
+    /// ```
+    pub MISSING_PARAMETER = "Z0205", "missing-parameter", Error;
+
+    /// Two parameters exclude each other.
+    ///
+    /// Only one of them could have an effect.
+    ///
+    /// ```yaml
+    /// /etc/motd:
+    ///   file.managed:
+    ///     - source: zester://motd
+    ///     - contents: hello
+    /// ```
+    ///
+    /// ```yaml
+    /// /etc/motd:
+    ///   file.managed:
+    ///     - source: zester://motd
+    /// ```
+    pub CONFLICTING_PARAMETERS = "Z0206", "conflicting-parameters", Error;
+
+    /// A parameter is accepted and has no effect.
+    ///
+    /// It is known so that trees written for Salt keep working; what it asks for is done otherwise, or not at all.
+    ///
+    /// ```yaml
+    /// nginx:
+    ///   service.running:
+    ///     - reload_modules: true
+    /// ```
+    ///
+    /// Leave it out:
+    ///
+    /// ```yaml
+    /// nginx:
+    ///   service.running: []
+    /// ```
+    pub INERT_PARAMETER = "Z0212", "inert-parameter", Warning;
+}
+
+/// A function's arguments, sorted into what they are.
+#[derive(Debug, Default)]
+pub struct Bound<'t> {
+    /// Decoded arguments by parameter name, except those that an expression keeps from being known, and the primary
+    /// one where it is only given by `name`, `names` or the id.
+    pub args: Map,
+    /// Name of the parameter and place of the value, for each argument.
+    pub places: Vec<(String, Span)>,
+    /// Generic attributes, as far as they are known.
+    pub attributes: Attributes,
+    /// References of the requisites.
+    pub references: Vec<Reference>,
+    /// References of `use`; those of `use_in` are inverted.
+    pub uses: Vec<Reference>,
+    /// `name`, where it stands for the primary parameter, with its value as that.
+    pub name: Option<(&'t Argument<'t>, Option<Value>)>,
+    /// `names`
+    pub names: Option<&'t Argument<'t>>,
+}
+
+/// How much of a state the arguments are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extent {
+    /// All of it: what is missing is missing.
+    Whole,
+    /// An `extend` entry, an override of `names`, a macro's body: more comes from elsewhere.
+    Part,
+}
+
+/// Checks and decodes the arguments of a state function. `template` tells which places exclude each other.
+pub fn bind<'t>(
+    function: &'t Function<'t>,
+    signature: &Signature,
+    extent: Extent,
+    template: &Template,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Bound<'t> {
+    let mut binder = Binder {
+        signature,
+        template,
+        diagnostics,
+        bound: Bound::default(),
+        given: Vec::with_capacity(function.arguments.len()),
+    };
+    for argument in &function.arguments {
+        binder.argument(argument);
+    }
+    if extent == Extent::Whole && !function.open {
+        binder.missing(function);
+    }
+    binder.exclusions();
+    binder.bound
+}
+
+struct Given {
+    name: &'static str,
+    key: String,
+    span: Span,
+}
+
+struct Binder<'a, 't> {
+    signature: &'a Signature,
+    template: &'a Template,
+    diagnostics: &'a mut Vec<Diagnostic>,
+    bound: Bound<'t>,
+    /// Parameters that are given something, with the words and places of their keys.
+    given: Vec<Given>,
+}
+
+impl<'t> Binder<'_, 't> {
+    fn argument(&mut self, argument: &'t Argument<'t>) {
+        let Some(key) = argument.key.text() else { return };
+        let signature = self.signature;
+        if let Some(param) = signature.param(&key)
+            && !(key == "name" && param.primary)
+        {
+            self.own(param, &key, argument);
+            return;
+        }
+        if key == "name" {
+            let ty = signature.primary().map_or(&Type::Str, |primary| &primary.ty);
+            let value = self.value(ty, &key, None, argument);
+            self.bound.name = Some((argument, value));
+            return;
+        }
+        if let Some((_, inverted)) = requisite_of_key(&key) {
+            let (references, diagnostics) = read_requisites(argument);
+            debug_assert!(references.iter().all(|r| r.inverted == inverted));
+            self.bound.references.extend(references);
+            self.diagnostics.extend(diagnostics);
+            return;
+        }
+        match &*key {
+            "names" => {
+                self.bound.names = Some(argument);
+            }
+            "use" | "use_in" => {
+                let (references, diagnostics) = read_requisites(argument);
+                self.bound.uses.extend(references);
+                self.diagnostics.extend(diagnostics);
+            }
+            _ if attributes::is_generic(&key) => self.generic(&key, argument),
+            // Salt's own bookkeeping, as rendered by its tools.
+            _ if key.starts_with("__") => {}
+            _ if signature.open => {
+                if let Some(value) = self.value(&Type::Any, &key, None, argument) {
+                    self.bound.args.insert(key.into_owned(), value);
+                }
+            }
+            _ => self.unknown(&key, argument),
+        }
+    }
+
+    /// Decodes; reports what is wrong; `None` when the value is not known, or nothing.
+    fn value(&mut self, ty: &Type, key: &str, name: Option<&str>, argument: &Argument<'_>) -> Option<Value> {
+        let node = argument.meant();
+        match decode(ty, &node) {
+            Ok(decoded) => {
+                self.diagnostics.extend(decoded.hints);
+                let value = decoded.value?;
+                if value.is_null() && !matches!(ty, Type::Any | Type::Null) {
+                    return None;
+                }
+                self.bound.places.push((name.unwrap_or(key).to_owned(), node.span));
+                Some(value)
+            }
+            Err(error) => {
+                self.diagnostics.push(error.into_diagnostic(key));
+                None
+            }
+        }
+    }
+
+    fn own(&mut self, param: &Param, key: &str, argument: &'t Argument<'t>) {
+        if let Some(why) = param.inert {
+            self.inert(key, why, argument);
+        }
+        let span = argument.key.span;
+        let nothing =
+            matches!(argument.value.kind, crate::syntax::NodeKind::Empty) && argument.misindented.is_empty();
+        if !nothing {
+            // The same word twice is the reader's finding.
+            let earlier = self
+                .given
+                .iter()
+                .find(|g| g.name == param.name && g.key != key && !self.exclusive(g.span, span))
+                .map(|g| (g.key.clone(), g.span));
+            if let Some((other, at)) = earlier {
+                let message = format!("`{other}` and `{key}` are two names of one parameter");
+                self.diagnostics.push(
+                    Diagnostic::new(&CONFLICTING_PARAMETERS, span, message)
+                        .label(at, "the first is here")
+                        .help("remove one of the two"),
+                );
+            }
+            self.given.push(Given { name: param.name, key: key.to_owned(), span });
+        }
+        if let Some(value) = self.value(&param.ty, key, Some(param.name), argument) {
+            self.bound.args.insert(param.name.to_owned(), value);
+        }
+    }
+
+    fn inert(&mut self, key: &str, why: &str, argument: &Argument<'_>) {
+        self.diagnostics.push(
+            Diagnostic::new(&INERT_PARAMETER, argument.key.span, format!("`{key}` has no effect: {why}"))
+                .help("leave it out"),
+        );
+    }
+
+    fn generic(&mut self, key: &str, argument: &'t Argument<'t>) {
+        if let Some(why) = attributes::inert(key) {
+            self.inert(key, why, argument);
+            if let Some(last) = self.diagnostics.last_mut() {
+                // It does no harm, and hundreds of real states have it.
+                last.severity = Severity::Hint;
+            }
+        }
+        let result =
+            attributes::read_attribute(&mut self.bound.attributes, key, argument.value, self.diagnostics);
+        if let Err(error) = result {
+            self.diagnostics.push(error.into_diagnostic(key));
+        }
+    }
+
+    fn unknown(&mut self, key: &str, argument: &Argument<'_>) {
+        let name = self.signature.name();
+        let message = format!("`{name}` has no parameter `{key}`");
+        let mut diagnostic = Diagnostic::new(&UNKNOWN_PARAMETER, argument.key.span, message);
+        let own: Vec<&str> = self
+            .signature
+            .params
+            .iter()
+            .flat_map(|p| std::iter::once(p.name).chain(p.aliases.iter().copied()))
+            .collect();
+        let candidates = own.iter().copied().chain(GENERIC).chain(REQUISITES);
+        diagnostic = match nearest(key, candidates) {
+            Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(
+                format!("rename to `{near}`"),
+                Applicability::Unsafe,
+                argument.key.span,
+                near,
+            ),
+            None if own.is_empty() => diagnostic.help(format!("`{name}` takes no parameters of its own")),
+            None => diagnostic.help(list_of("its parameters are", &own)),
+        };
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn exclusive(&self, a: Span, b: Span) -> bool {
+        !self.template.blocks.is_empty() && self.template.exclusive(a.start, b.start)
+    }
+
+    fn is_given(&self, name: &str) -> bool {
+        let primary = self.signature.primary().is_some_and(|p| p.name == name);
+        // The primary one always has a value: the id.
+        primary || self.given.iter().any(|g| g.name == name)
+    }
+
+    fn missing(&mut self, function: &Function<'_>) {
+        let name = self.signature.name();
+        let place = function.name_span();
+        for param in self.signature.params.iter().filter(|p| p.required && !p.primary) {
+            if !self.is_given(param.name) {
+                let message = format!("`{name}` needs the parameter `{}`", param.name);
+                let diagnostic = Diagnostic::new(&MISSING_PARAMETER, place, message);
+                self.diagnostics.push(diagnostic.help(format!("add `- {}: …`, {}", param.name, what(param))));
+            }
+        }
+        for constraint in &self.signature.constraints {
+            match constraint {
+                Constraint::AnyOf(names) | Constraint::ExactlyOneOf(names) => {
+                    if !names.iter().any(|n| self.is_given(n)) {
+                        let message = format!("`{name}` needs one of {}", quoted(names, " or "));
+                        self.diagnostics.push(
+                            Diagnostic::new(&MISSING_PARAMETER, place, message)
+                                .help(format!("add `- {}: …`", names.first().copied().unwrap_or_default())),
+                        );
+                    }
+                }
+                Constraint::Requires(one, other) => {
+                    let key = self.given.iter().find(|g| g.name == *one).map(|g| g.span);
+                    if let Some(key) = key
+                        && !self.is_given(other)
+                    {
+                        let message = format!("`{one}` needs the parameter `{other}` beside it");
+                        self.diagnostics.push(
+                            Diagnostic::new(&MISSING_PARAMETER, key, message)
+                                .help(format!("add `- {other}: …`")),
+                        );
+                    }
+                }
+                Constraint::AtMostOneOf(_) => {}
+            }
+        }
+    }
+
+    fn exclusions(&mut self) {
+        for constraint in &self.signature.constraints {
+            let (Constraint::ExactlyOneOf(names) | Constraint::AtMostOneOf(names)) = constraint else {
+                continue;
+            };
+            let mut given: Vec<(&str, Span)> =
+                self.given.iter().filter(|g| names.contains(&g.name)).map(|g| (g.name, g.span)).collect();
+            given.sort_by_key(|(_, span)| (span.file, span.start));
+            for (index, (name, span)) in given.iter().enumerate() {
+                let clash = given[..index].iter().find(|(n, at)| n != name && !self.exclusive(*at, *span));
+                if let Some((other, at)) = clash {
+                    let message = format!("`{other}` and `{name}` exclude each other");
+                    self.diagnostics.push(
+                        Diagnostic::new(&CONFLICTING_PARAMETERS, *span, message)
+                            .label(*at, format!("`{other}` is given here"))
+                            .help("keep one of the two"),
+                    );
+                    break;
+                }
+            }
+        }
+        self.names_and_primary();
+    }
+
+    /// `names` gives the primary parameter a value for each state, so another value of it would be lost.
+    fn names_and_primary(&mut self) {
+        let Some(names) = self.bound.names else { return };
+        let Some(primary) = self.signature.primary() else { return };
+        let own = self.given.iter().find(|g| g.name == primary.name).map(|g| (g.key.clone(), g.span));
+        if let Some((name, span)) = own
+            && !self.exclusive(span, names.key.span)
+        {
+            let message = format!("`names` gives each state its `{name}`, so this one would be lost");
+            self.diagnostics.push(
+                Diagnostic::new(&CONFLICTING_PARAMETERS, span, message)
+                    .label(names.key.span, "`names` is here")
+                    .help("keep one of the two"),
+            );
+        }
+    }
+}
+
+fn quoted(names: &[&str], last: &str) -> String {
+    let names: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., end] => format!("{}{last}{end}", first.join(", ")),
+    }
+}
+
+/// The first sentence of a parameter's documentation, for a help line.
+fn what(param: &Param) -> String {
+    let sentence = param.doc.split(". ").next().unwrap_or_default().trim_end_matches('.').replace('\n', " ");
+    let mut chars = sentence.chars();
+    match chars.next() {
+        Some(first) => first.to_lowercase().chain(chars).collect(),
+        None => format!("of type {}", param.ty),
+    }
+}
+
+/// Decodes a name (the id, an entry of `names`) as the primary parameter.
+pub fn check_name(signature: &Signature, node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Value> {
+    let Some(primary) = signature.primary() else {
+        return node.text().map(|t| Value::Str(t.into_owned()));
+    };
+    // An id is text, whatever it looks like: for a list, it is the list's one item.
+    match decode(&primary.ty, node) {
+        Ok(decoded) => {
+            diagnostics.extend(decoded.hints);
+            decoded.value
+        }
+        Err(error) => {
+            diagnostics.push(error.into_diagnostic(primary.name));
+            None
+        }
+    }
+}
