@@ -2,17 +2,23 @@
 
 mod absent;
 mod accumulated;
+mod append;
 pub(crate) mod attributes;
 mod backup;
+mod comment;
 pub(crate) mod desired;
 mod diff;
 mod directory;
+mod keyvalue;
 mod managed;
 pub(crate) mod path;
 mod pattern;
+mod recurse;
+mod replace;
 mod select;
 mod symlink;
 pub(crate) mod template;
+mod text;
 
 use crate::Library;
 
@@ -23,5 +29,12 @@ pub(crate) fn register(library: &mut Library) {
         .state::<directory::Directory>()
         .state::<absent::Absent>()
         .state::<symlink::Symlink>()
-        .state::<accumulated::Accumulated>();
+        .state::<replace::Replace>()
+        .state::<recurse::Recurse>()
+        .state::<append::Append>()
+        .state::<append::Prepend>()
+        .state::<accumulated::Accumulated>()
+        .state::<keyvalue::KeyValue>()
+        .state::<comment::Comment>()
+        .state::<comment::Uncomment>();
 }
