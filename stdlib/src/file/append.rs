@@ -137,7 +137,8 @@ mod tests {
     fn only_missing_texts_are_appended() {
         let machine = FakeMachine::new();
         machine.files.put("/f", "a = 1\nno newline");
-        let done = machine.converge::<Append>(&args(r#"{"name": "/f", "text": ["a  =  1", "b", "c\nd"]}"#)).unwrap();
+        let done =
+            machine.converge::<Append>(&args(r#"{"name": "/f", "text": ["a  =  1", "b", "c\nd"]}"#)).unwrap();
         assert_eq!(machine.files.text("/f"), "a = 1\nno newline\nb\nc\nd\n");
         assert!(done.changes.get("diff").unwrap().as_str().unwrap().contains("+b\n+c\n"));
     }
@@ -169,8 +170,12 @@ mod tests {
         let machine = FakeMachine::on_disk();
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("f");
-        machine.converge::<Append>(&args(&format!(r#"{{"name": "{}", "text": ["b"]}}"#, file.display()))).unwrap();
-        machine.converge::<Prepend>(&args(&format!(r#"{{"name": "{}", "text": ["a"]}}"#, file.display()))).unwrap();
+        machine
+            .converge::<Append>(&args(&format!(r#"{{"name": "{}", "text": ["b"]}}"#, file.display())))
+            .unwrap();
+        machine
+            .converge::<Prepend>(&args(&format!(r#"{{"name": "{}", "text": ["a"]}}"#, file.display())))
+            .unwrap();
         assert_eq!(std::fs::read(&file).unwrap(), b"a\nb\n");
     }
 }

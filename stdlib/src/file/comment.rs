@@ -76,7 +76,8 @@ fn uncommented<'a>(regex: &fancy_regex::Regex, rest: &'a str) -> Result<Option<&
 fn edit(old: &str, regex: &str, char: &str, comment: bool) -> Result<(bool, String), Failure> {
     let compiled = pattern::compile(regex, pattern::Flags::default())?;
     // Behind a comment character the text begins, also where the author left the anchor out.
-    let anchored = pattern::compile(&format!("^(?:{})", regex.trim_start_matches('^')), pattern::Flags::default())?;
+    let anchored =
+        pattern::compile(&format!("^(?:{})", regex.trim_start_matches('^')), pattern::Flags::default())?;
     let mut found = false;
     let mut new = String::with_capacity(old.len() + 16);
     for full in old.split_inclusive('\n') {
@@ -122,7 +123,9 @@ fn plan(
         if cx.test {
             return Ok(Plan::unchanged(format!("`{regex}` is not found in `{name}`")));
         }
-        return Err(Failure::new(format!("`{regex}` is not found in `{name}`; `ignore_missing: true` accepts that")));
+        return Err(Failure::new(format!(
+            "`{regex}` is not found in `{name}`; `ignore_missing: true` accepts that"
+        )));
     }
     edited.plan(cx, new)
 }
@@ -130,7 +133,8 @@ fn plan(
 impl State for Comment {
     fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
         let target = path::absolute(cx, &self.name)?;
-        let edited = Edit { backup: self.backup.clone(), show_changes: self.show_changes, ..Edit::new(target) };
+        let edited =
+            Edit { backup: self.backup.clone(), show_changes: self.show_changes, ..Edit::new(target) };
         plan(cx, &self.name, &self.regex, &self.char, self.ignore_missing, edited, true)
     }
 }
@@ -138,7 +142,8 @@ impl State for Comment {
 impl State for Uncomment {
     fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
         let target = path::absolute(cx, &self.name)?;
-        let edited = Edit { backup: self.backup.clone(), show_changes: self.show_changes, ..Edit::new(target) };
+        let edited =
+            Edit { backup: self.backup.clone(), show_changes: self.show_changes, ..Edit::new(target) };
         plan(cx, &self.name, &self.regex, &self.char, self.ignore_missing, edited, false)
     }
 }
@@ -176,7 +181,11 @@ mod tests {
     fn what_is_not_there_is_named() {
         let machine = FakeMachine::new();
         machine.files.put("/f", "a\n");
-        assert!(machine.converge::<Comment>(&args(r#"{"name": "/f", "regex": "b", "ignore_missing": true}"#)).is_ok());
+        assert!(
+            machine
+                .converge::<Comment>(&args(r#"{"name": "/f", "regex": "b", "ignore_missing": true}"#))
+                .is_ok()
+        );
         let cx = machine.context();
         use zester_compiler::types::Arguments;
         let state = Comment::from_values(&args(r#"{"name": "/f", "regex": "b"}"#)).unwrap();
@@ -190,9 +199,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("f");
         std::fs::write(&file, "a\nb\n").unwrap();
-        machine.converge::<Comment>(&args(&format!(r#"{{"name": "{}", "regex": "^b"}}"#, file.display()))).unwrap();
+        machine
+            .converge::<Comment>(&args(&format!(r#"{{"name": "{}", "regex": "^b"}}"#, file.display())))
+            .unwrap();
         assert_eq!(std::fs::read(&file).unwrap(), b"a\n#b\n");
-        machine.converge::<Uncomment>(&args(&format!(r#"{{"name": "{}", "regex": "^b"}}"#, file.display()))).unwrap();
+        machine
+            .converge::<Uncomment>(&args(&format!(r#"{{"name": "{}", "regex": "^b"}}"#, file.display())))
+            .unwrap();
         assert_eq!(std::fs::read(&file).unwrap(), b"a\nb\n");
     }
 }

@@ -66,7 +66,9 @@ impl State for KeyValue {
         let old = match text::read(cx, &target)? {
             Some(old) => old,
             None if self.create_if_missing => String::new(),
-            None if self.ignore_if_missing => return Ok(Plan::unchanged(format!("`{target}` does not exist"))),
+            None if self.ignore_if_missing => {
+                return Ok(Plan::unchanged(format!("`{target}` does not exist")));
+            }
             None => return text::missing(cx, &target),
         };
         let (new, missing) = self.edit(&old, &wanted);
@@ -85,8 +87,11 @@ impl State for KeyValue {
             new
         };
         let names = missing.iter().map(|(k, _)| format!("`{k}`")).collect::<Vec<_>>().join(", ");
-        let edit =
-            Edit { show_changes: self.show_changes, secret: &["value", "key_values"], ..Edit::new(target.clone()) };
+        let edit = Edit {
+            show_changes: self.show_changes,
+            secret: &["value", "key_values"],
+            ..Edit::new(target.clone())
+        };
         let mut plan = edit.plan(cx, new)?;
         if left > 0 && !self.append_if_not_found && !self.prepend_if_not_found {
             plan.comment.push_str(&format!("; {names} is not in it, and `append_if_not_found` is not set"));
@@ -100,7 +105,10 @@ impl KeyValue {
         let mut wanted: Vec<(String, String)> = Vec::new();
         for (key, value) in &self.key_values {
             if matches!(value, Value::List(_) | Value::Map(_)) {
-                return Err(Failure::new(format!("The value of `{key}` is {}; it can only be text", value.describe())));
+                return Err(Failure::new(format!(
+                    "The value of `{key}` is {}; it can only be text",
+                    value.describe()
+                )));
             }
             wanted.push((key.clone(), if value.is_null() { String::new() } else { value.to_string() }));
         }
@@ -142,7 +150,8 @@ impl KeyValue {
             if let Some((key, value)) = text.split_once(&self.separator) {
                 let states = seen.iter_mut().zip(&in_force);
                 for ((k, v), (count, in_force)) in wanted.iter().zip(states) {
-                    if !same(key.trim(), k.trim(), self.key_ignore_case) || (commented.is_some() && *in_force) {
+                    if !same(key.trim(), k.trim(), self.key_ignore_case) || (commented.is_some() && *in_force)
+                    {
                         continue;
                     }
                     *count += 1;
@@ -161,7 +170,8 @@ impl KeyValue {
             new.push_str(written.as_deref().unwrap_or(line));
             new.push_str(end);
         }
-        let missing = wanted.iter().zip(&seen).filter(|(_, n)| **n == 0).map(|(pair, _)| pair.clone()).collect();
+        let missing =
+            wanted.iter().zip(&seen).filter(|(_, n)| **n == 0).map(|(pair, _)| pair.clone()).collect();
         (new, missing)
     }
 }
@@ -203,7 +213,8 @@ mod tests {
     fn a_key_that_is_not_there_is_named() {
         let machine = FakeMachine::new();
         machine.files.put("/f", "a=1\n");
-        let done = machine.converge::<KeyValue>(&args(r#"{"name": "/f", "key": "b", "value": "2"}"#)).unwrap();
+        let done =
+            machine.converge::<KeyValue>(&args(r#"{"name": "/f", "key": "b", "value": "2"}"#)).unwrap();
         assert!(done.comment.unwrap().contains("`b` is not in it"));
     }
 
@@ -214,7 +225,10 @@ mod tests {
         let file = dir.path().join("f");
         std::fs::write(&file, "a=1\n").unwrap();
         machine
-            .converge::<KeyValue>(&args(&format!(r#"{{"name": "{}", "key": "a", "value": "2"}}"#, file.display())))
+            .converge::<KeyValue>(&args(&format!(
+                r#"{{"name": "{}", "key": "a", "value": "2"}}"#,
+                file.display()
+            )))
             .unwrap();
         assert_eq!(std::fs::read(&file).unwrap(), b"a=2\n");
     }

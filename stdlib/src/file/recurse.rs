@@ -138,7 +138,8 @@ impl State for Recurse {
             let kept = kept(&target, &tree);
             let exclude = Patterns::new(&self.exclude_pat)?;
             for extra in select::extras(cx, &target, &exclude, &|path| kept.contains(path))? {
-                let changes = Changes::from_iter([("removed".to_owned(), change(extra.as_str(), Value::Null))]);
+                let changes =
+                    Changes::from_iter([("removed".to_owned(), change(extra.as_str(), Value::Null))]);
                 let gone = extra.clone();
                 let step = Plan::change(changes, "", move |cx| {
                     select::remove(cx, &gone)?;
@@ -178,18 +179,25 @@ impl Recurse {
             Location::Tree { env, path } => {
                 tree.files = cx.tree.files_below(env, path);
                 if tree.files.is_empty() {
-                    let what = if cx.tree.is_file(env, path) { "is a file" } else { "does not exist or is empty" };
-                    return Err(Failure::new(format!("The source directory `{text}` {what} in the state tree of `{env}`")));
+                    let what =
+                        if cx.tree.is_file(env, path) { "is a file" } else { "does not exist or is empty" };
+                    return Err(Failure::new(format!(
+                        "The source directory `{text}` {what} in the state tree of `{env}`"
+                    )));
                 }
             }
             Location::Machine(root) => {
                 if !path::is_directory(cx, root)? {
-                    return Err(Failure::new(format!("The source directory `{root}` does not exist on this machine")));
+                    return Err(Failure::new(format!(
+                        "The source directory `{root}` does not exist on this machine"
+                    )));
                 }
                 self.walk(cx, root, &mut tree)?;
             }
             Location::Web(_) => {
-                return Err(Failure::new(format!("The source `{text}` is on the web, where there are no directories; use `archive.extracted`")));
+                return Err(Failure::new(format!(
+                    "The source `{text}` is on the web, where there are no directories; use `archive.extracted`"
+                )));
             }
         }
         Ok(tree)
@@ -199,7 +207,9 @@ impl Recurse {
         let mut pending = vec![String::new()];
         while let Some(relative) = pending.pop() {
             let at = if relative.is_empty() { root.to_owned() } else { path::join(root, &relative) };
-            if tree.files.len() + tree.directories.len() > select::MAX_ENTRIES || relative.matches('/').count() > 200 {
+            if tree.files.len() + tree.directories.len() > select::MAX_ENTRIES
+                || relative.matches('/').count() > 200
+            {
                 return Err(Failure::new(format!("`{root}` holds too much to be copied")));
             }
             for name in cx.machine.files.list(&at).map_err(|e| path::unreadable(&at, &e))? {
@@ -278,7 +288,12 @@ impl Recurse {
         all
     }
 
-    fn plan_directory(&self, cx: &Context, at: &str, owner: &Attributes) -> Result<Option<Plan<'static>>, Failure> {
+    fn plan_directory(
+        &self,
+        cx: &Context,
+        at: &str,
+        owner: &Attributes,
+    ) -> Result<Option<Plan<'static>>, Failure> {
         let wanted = owner.with_mode(self.dir_mode.and_then(FileMode::bits));
         let at = at.to_owned();
         match path::stat(cx, &at, true)? {
@@ -321,7 +336,8 @@ impl Recurse {
         } else {
             let (content, source_mode, name, env): (Arc<[u8]>, _, _, Arc<str>) = match location {
                 Location::Tree { env, path } => {
-                    let full = if path.is_empty() { relative.to_owned() } else { format!("{path}/{relative}") };
+                    let full =
+                        if path.is_empty() { relative.to_owned() } else { format!("{path}/{relative}") };
                     (cx.tree.read(env, &full)?, cx.tree.mode(env, &full), full, env.clone())
                 }
                 Location::Machine(root) => {
@@ -371,7 +387,9 @@ impl Recurse {
             } else if self.force_symlinks {
                 in_the_way = true;
             } else {
-                return Err(Failure::new(format!("`{at}` exists and is not a link; `force_symlinks: true` replaces it")));
+                return Err(Failure::new(format!(
+                    "`{at}` exists and is not a link; `force_symlinks: true` replaces it"
+                )));
             }
         }
         let changes = Changes::from_iter([("target".to_owned(), change(old, text.as_str()))]);
@@ -412,7 +430,8 @@ mod tests {
 
     fn tree() -> FakeMachine {
         let machine = FakeMachine::new();
-        for (path, content) in [("app/a.conf", "A {{ x }}"), ("app/sub/b.conf", "B"), ("app/sub/c.pyc", "C")] {
+        for (path, content) in [("app/a.conf", "A {{ x }}"), ("app/sub/b.conf", "B"), ("app/sub/c.pyc", "C")]
+        {
             machine.tree.put(path, content);
         }
         machine
@@ -442,15 +461,22 @@ mod tests {
     #[test]
     fn only_what_is_included_and_not_too_deep() {
         let machine = tree();
-        machine.converge::<Recurse>(&args(r#"{"name": "/x", "source": ["salt://app"], "include_pat": ["E@c$"]}"#)).unwrap();
+        machine
+            .converge::<Recurse>(&args(
+                r#"{"name": "/x", "source": ["salt://app"], "include_pat": ["E@c$"]}"#,
+            ))
+            .unwrap();
         assert_eq!(machine.files.list("/x/sub").unwrap(), ["c.pyc"]);
-        machine.converge::<Recurse>(&args(r#"{"name": "/y", "source": ["salt://app"], "maxdepth": 0}"#)).unwrap();
+        machine
+            .converge::<Recurse>(&args(r#"{"name": "/y", "source": ["salt://app"], "maxdepth": 0}"#))
+            .unwrap();
         assert_eq!(machine.files.list("/y").unwrap(), ["a.conf"]);
     }
 
     #[test]
     fn a_missing_source_is_named() {
-        let failure = tree().converge::<Recurse>(&args(r#"{"name": "/x", "source": ["salt://no"]}"#)).unwrap_err();
+        let failure =
+            tree().converge::<Recurse>(&args(r#"{"name": "/x", "source": ["salt://no"]}"#)).unwrap_err();
         assert!(failure.message.contains("`salt://no` does not exist or is empty"), "{}", failure.message);
     }
 

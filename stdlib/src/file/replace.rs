@@ -57,7 +57,9 @@ pub(crate) struct Replace {
     #[arg(default = false)]
     backslash_literal: bool,
     /// Whether a file that is not there is made by `append_if_not_found`.
-    #[arg(inert = "a missing file is a failure unless `ignore_if_missing` is set; make it by `file.managed`")]
+    #[arg(
+        inert = "a missing file is a failure unless `ignore_if_missing` is set; make it by `file.managed`"
+    )]
     create: Option<bool>,
 }
 
@@ -132,7 +134,9 @@ mod tests {
         let machine = FakeMachine::new();
         machine.files.put("/f", "#Port 22\nHost a\n#Port 22\n");
         machine
-            .converge::<Replace>(&args(r#"{"name": "/f", "pattern": "^#?(Port).*$", "repl": "\\1 2222", "backup": false}"#))
+            .converge::<Replace>(&args(
+                r#"{"name": "/f", "pattern": "^#?(Port).*$", "repl": "\\1 2222", "backup": false}"#,
+            ))
             .unwrap();
         assert_eq!(machine.files.text("/f"), "Port 2222\nHost a\nPort 2222\n");
         assert_eq!(machine.files.list("/").unwrap(), ["f", "tmp"]);
@@ -143,9 +147,14 @@ mod tests {
         let machine = FakeMachine::new();
         machine.files.put("/f", "A\nx\n");
         machine
-            .converge::<Replace>(&args(r#"{"name": "/f", "pattern": "a", "repl": "b", "count": 1, "flags": ["IGNORECASE"]}"#))
+            .converge::<Replace>(&args(
+                r#"{"name": "/f", "pattern": "a", "repl": "b", "count": 1, "flags": ["IGNORECASE"]}"#,
+            ))
             .unwrap();
-        assert_eq!((machine.files.text("/f").as_str(), machine.files.text("/f.bak").as_str()), ("b\nx\n", "A\nx\n"));
+        assert_eq!(
+            (machine.files.text("/f").as_str(), machine.files.text("/f.bak").as_str()),
+            ("b\nx\n", "A\nx\n")
+        );
     }
 
     #[test]
@@ -153,7 +162,9 @@ mod tests {
         let machine = FakeMachine::new();
         machine.files.put("/f", "a");
         machine
-            .converge::<Replace>(&args(r#"{"name": "/f", "pattern": "^x=.*", "repl": "x=1", "append_if_not_found": true}"#))
+            .converge::<Replace>(&args(
+                r#"{"name": "/f", "pattern": "^x=.*", "repl": "x=1", "append_if_not_found": true}"#,
+            ))
             .unwrap();
         machine
             .converge::<Replace>(&args(
@@ -167,9 +178,14 @@ mod tests {
     fn a_missing_file_and_a_wrong_pattern_are_named() {
         let machine = FakeMachine::new();
         let cx = machine.context();
-        let plan = |json: &str| Replace::from_values(&args(json)).unwrap().plan(&cx).map(|_| ()).map_err(|f| f.message);
+        let plan = |json: &str| {
+            Replace::from_values(&args(json)).unwrap().plan(&cx).map(|_| ()).map_err(|f| f.message)
+        };
         use zester_compiler::types::Arguments;
-        assert_eq!(plan(r#"{"name": "/f", "pattern": "a"}"#).unwrap_err(), "`/f` does not exist, so there is nothing to edit");
+        assert_eq!(
+            plan(r#"{"name": "/f", "pattern": "a"}"#).unwrap_err(),
+            "`/f` does not exist, so there is nothing to edit"
+        );
         assert!(plan(r#"{"name": "/f", "pattern": "a", "ignore_if_missing": true}"#).is_ok());
         assert!(plan(r#"{"name": "/f", "pattern": "a("}"#).unwrap_err().contains("`a(` is wrong"));
     }
@@ -181,7 +197,10 @@ mod tests {
         let file = dir.path().join("f");
         std::fs::write(&file, "a=1\n").unwrap();
         machine
-            .converge::<Replace>(&args(&format!(r#"{{"name": "{}", "pattern": "^a=.*$", "repl": "a=2"}}"#, file.display())))
+            .converge::<Replace>(&args(&format!(
+                r#"{{"name": "{}", "pattern": "^a=.*$", "repl": "a=2"}}"#,
+                file.display()
+            )))
             .unwrap();
         assert_eq!(std::fs::read(&file).unwrap(), b"a=2\n");
         assert_eq!(std::fs::read(dir.path().join("f.bak")).unwrap(), b"a=1\n");

@@ -68,7 +68,8 @@ impl Edit {
 pub(crate) fn missing(cx: &Context, path: &str) -> Result<Plan<'static>, Failure> {
     if cx.test {
         let changes = Map::from_iter([("file".to_owned(), crate::change(Value::Null, path))]);
-        let comment = format!("`{path}` does not exist yet; it is edited when a state before this one makes it");
+        let comment =
+            format!("`{path}` does not exist yet; it is edited when a state before this one makes it");
         return Ok(Plan::change(changes, comment, |_| Ok(crate::Outcome::default())));
     }
     Err(Failure::new(format!("`{path}` does not exist, so there is nothing to edit")))
@@ -101,12 +102,17 @@ impl Texts<'_> {
     pub(crate) fn read(&self, cx: &Context, target: &str) -> Result<Vec<String>, Failure> {
         let mut texts = self.given.to_vec();
         let single = self.source.map(|source| (source, self.source_hash));
-        let several =
-            self.sources.iter().enumerate().map(|(i, s)| (s.as_str(), self.source_hashes.get(i).map(String::as_str)));
+        let several = self
+            .sources
+            .iter()
+            .enumerate()
+            .map(|(i, s)| (s.as_str(), self.source_hashes.get(i).map(String::as_str)));
         for (address, hash) in single.into_iter().chain(several) {
             let candidate = Candidate { text: address.to_owned(), hash: hash.map(str::to_owned) };
             let verify = Verify { skip: self.skip_verify, ..Verify::default() };
-            let Some(fetched) = source::fetch(cx, &[candidate], &verify, target, |_| Ok(false))? else { continue };
+            let Some(fetched) = source::fetch(cx, &[candidate], &verify, target, |_| Ok(false))? else {
+                continue;
+            };
             let content = if template::wanted(self.template)? {
                 let name = fetched.tree_path.as_deref().unwrap_or(&fetched.source);
                 let text = template::Text { name, env: &fetched.env, content: &fetched.content };
