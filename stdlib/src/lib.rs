@@ -9,6 +9,7 @@ mod context;
 mod cron;
 mod elsewhere;
 mod exec;
+pub mod facts;
 mod file;
 mod git;
 mod group;

@@ -16,6 +16,7 @@ pub use roots::{Root, TreeFile, TreeKind};
 
 use crate::diagnostic::Rule;
 use crate::source::{DiskSources, FileId, Files, SourceError, Sources};
+use crate::types::Value;
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
@@ -151,6 +152,12 @@ impl Project {
     pub fn forget(&self, path: &str) {
         self.texts.write().unwrap_or_else(|e| e.into_inner()).remove(path);
     }
+}
+
+/// Reads YAML or JSON text that is no template (fact files, options), as Salt's loader does. The error is the
+/// parser's words.
+pub fn read_yaml(text: &str) -> Result<Value, String> {
+    interim::load_yaml(text)
 }
 
 /// The rules of this room.
