@@ -13,7 +13,8 @@ fn dependencies() -> BTreeMap<String, Vec<String>> {
         .current_dir(root())
         .output()
         .expect("cargo runs");
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON");
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON");
     let packages = metadata["packages"].as_array().expect("packages");
     let members: Vec<&str> = packages.iter().filter_map(|p| p["name"].as_str()).collect();
     packages
@@ -42,12 +43,16 @@ fn dependencies_point_one_way() {
         ("zester-executor", &["zester-compiler", "zester-stdlib"][..]),
         ("zester-lsp", &["zester-compiler", "zester-stdlib"][..]),
         ("zester", &["zester-compiler", "zester-stdlib", "zester-executor", "zester-lsp"][..]),
-        ("zester-tests", &["zester-compiler", "zester-stdlib", "zester-executor", "zester-lsp", "zester"][..]),
+        (
+            "zester-tests",
+            &["zester-compiler", "zester-stdlib", "zester-executor", "zester-lsp", "zester"][..],
+        ),
     ]);
     let found = dependencies();
     assert!(found.len() >= allowed.len(), "members are missing: {found:?}");
     for (package, uses) in found {
-        let permitted = allowed.get(package.as_str()).unwrap_or_else(|| panic!("{package} has no place in the house"));
+        let permitted =
+            allowed.get(package.as_str()).unwrap_or_else(|| panic!("{package} has no place in the house"));
         for used in uses {
             assert!(permitted.contains(&used.as_str()), "{package} may not depend on {used}");
         }
@@ -68,10 +73,15 @@ fn every_path_in_the_architecture_page_exists() {
     let mut named = 0;
     for (line, text) in page.lines().enumerate() {
         for word in text.split('`').skip(1).step_by(2) {
-            let is_path = word.contains('/') && !word.contains("://") && !word.contains([' ', '<', '*', '{', '…']);
+            let is_path =
+                word.contains('/') && !word.contains("://") && !word.contains([' ', '<', '*', '{', '…']);
             if is_path && !word.starts_with('/') {
                 named += 1;
-                assert!(root().join(word).exists(), "docs/ARCHITECTURE.md:{}: `{word}` does not exist", line + 1);
+                assert!(
+                    root().join(word).exists(),
+                    "docs/ARCHITECTURE.md:{}: `{word}` does not exist",
+                    line + 1
+                );
             }
         }
     }
