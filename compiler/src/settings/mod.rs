@@ -6,6 +6,7 @@
 mod merge;
 mod overrides;
 mod read;
+mod render;
 mod resolve;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ mod top;
 mod why;
 
 pub use overrides::{Override, OverrideError};
+pub use render::resolve;
 pub use resolve::Request;
 pub use why::{Origin, Why};
 

@@ -55,8 +55,8 @@ pub trait Sources: Send + Sync {
     /// Whether `path` names a directory.
     fn is_dir(&self, path: &str) -> bool;
 
-    /// All files below directory `path` (`""` for the root), sorted, relative to the root of the tree. Hidden
-    /// directories are left out.
+    /// All files below directory `path` (`""` for the root), sorted, relative to the root of the tree. Links
+    /// to directories are followed; directories of version control are left out.
     fn files_below(&self, path: &str) -> Vec<String>;
 }
 
@@ -101,21 +101,39 @@ impl Sources for DiskSources {
 
     fn files_below(&self, path: &str) -> Vec<String> {
         let mut found = Vec::new();
-        let mut pending = vec![path.trim_end_matches('/').to_owned()];
-        while let Some(dir) = pending.pop() {
-            let Ok(entries) = fs::read_dir(self.root.join(&dir)) else { continue };
+        let start = path.trim_end_matches('/').to_owned();
+        // Directories on the way down, as they really are: a link to one of them would be a loop.
+        let mut pending = vec![(start, Vec::<PathBuf>::new())];
+        while let Some((dir, mut above)) = pending.pop() {
+            let full = self.root.join(&dir);
+            let Ok(entries) = fs::read_dir(&full) else { continue };
             for entry in entries.flatten() {
                 let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
                 let relative = if dir.is_empty() { name.clone() } else { format!("{dir}/{name}") };
-                // Directory entries are asked for their own type, so a symlink to a parent makes no loop.
                 match entry.file_type() {
-                    Ok(kind) if kind.is_dir() && !name.starts_with('.') && name != "target" => {
-                        pending.push(relative);
+                    Ok(kind) if kind.is_dir() => {
+                        if !is_foreign(&name, &entry.path()) {
+                            pending.push((relative, above.clone()));
+                        }
                     }
                     Ok(kind) if kind.is_file() => found.push(relative),
-                    Ok(kind) if kind.is_symlink() && self.root.join(&relative).is_file() => {
-                        found.push(relative)
-                    }
+                    Ok(kind) if kind.is_symlink() => match fs::metadata(entry.path()) {
+                        Ok(target) if target.is_file() => found.push(relative),
+                        Ok(target) if target.is_dir() => {
+                            if above.is_empty() {
+                                above = real_ancestors(&full);
+                            }
+                            if let Ok(real) = entry.path().canonicalize()
+                                && !above.contains(&real)
+                                && above.len() < MAX_LINKED_DEPTH
+                            {
+                                let mut way = above.clone();
+                                way.push(real);
+                                pending.push((relative, way));
+                            }
+                        }
+                        _ => {}
+                    },
                     _ => {}
                 }
             }
@@ -123,6 +141,19 @@ impl Sources for DiskSources {
         found.sort();
         found
     }
+}
+
+/// Deepest way below linked directories.
+const MAX_LINKED_DEPTH: usize = 64;
+
+fn real_ancestors(dir: &Path) -> Vec<PathBuf> {
+    dir.canonicalize().map(|real| real.ancestors().map(Path::to_owned).collect()).unwrap_or_default()
+}
+
+/// Directories that are not part of a tree: those of version control, and those a build marked as its cache.
+fn is_foreign(name: &str, path: &Path) -> bool {
+    matches!(name, ".git" | ".hg" | ".svn" | ".venv" | ".tox" | "__pycache__" | "node_modules")
+        || (name == "target" && path.join("CACHEDIR.TAG").is_file())
 }
 
 /// Files held in memory: tests, unsaved buffers, bundles.
@@ -167,5 +198,27 @@ impl Sources for MemorySources {
     fn files_below(&self, path: &str) -> Vec<String> {
         let prefix = if path.is_empty() { String::new() } else { format!("{}/", path.trim_end_matches('/')) };
         self.files.keys().filter(|p| p.starts_with(&prefix)).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn linked_directories_are_read_and_loops_are_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("tree");
+        for path in ["states/web/.config/a", "states/.git/x", "states/target/b.zy"] {
+            fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+            fs::write(root.join(path), "").unwrap();
+        }
+        fs::create_dir_all(dir.path().join("formula/sub")).unwrap();
+        fs::write(dir.path().join("formula/sub/c.zy"), "").unwrap();
+        std::os::unix::fs::symlink("../../formula", root.join("states/formula")).unwrap();
+        std::os::unix::fs::symlink("..", root.join("states/web/up")).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("formula"), dir.path().join("formula/sub/again")).unwrap();
+        let found = DiskSources::new(&root).files_below("states");
+        assert_eq!(found, ["states/formula/sub/c.zy", "states/target/b.zy", "states/web/.config/a"]);
     }
 }
