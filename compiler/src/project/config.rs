@@ -132,12 +132,13 @@ impl Config {
 
     /// Reads a configuration's text.
     pub fn parse(file: FileId, text: &str) -> Result<Self, Vec<Diagnostic>> {
-        let root = super::interim::document(file, text)
-            .map_err(|message| vec![Wrong::at(Span::new(file, 0..text.len()), message).0])?;
-        let mut reader = Reader { problems: Vec::new() };
+        let document = crate::syntax::parse_rendered(file, text, &[]);
+        let mut reader = Reader { problems: document.diagnostics };
         let mut config = Self { extensions: vec!["zy".into()], ..Self::default() };
-        if !matches!(root.kind, NodeKind::Empty) {
-            reader.config(&root, &mut config);
+        if let Some(root) = &document.root
+            && !matches!(root.kind, NodeKind::Empty)
+        {
+            reader.config(root, &mut config);
         }
         reader.problems.retain(Diagnostic::is_error);
         if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
@@ -335,4 +336,134 @@ fn content_span(node: &Node, text: &Spanned<String>) -> Span {
         return Span { start: text.span.start + 1, end: text.span.end - 1, ..text.span };
     }
     text.span
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        project::{OpenOptions, Project, TreeKind},
+        source::MemorySources,
+    };
+
+    fn open(config: &str, files: &[&str]) -> Result<Project, ConfigError> {
+        let mut sources = MemorySources::new().with(CONFIG_FILE, config);
+        for path in files {
+            sources.insert(*path, "");
+        }
+        Project::open(Arc::new(sources), OpenOptions::default())
+    }
+
+    fn problems(config: &str) -> Vec<String> {
+        let error = open(config, &["states/top.zy"]).err().expect(config);
+        let (diagnostics, _) = error.diagnostics().unwrap();
+        diagnostics
+            .iter()
+            .map(|d| {
+                let place = config.get(d.span.range()).unwrap_or("?");
+                format!("[{place}] {} ({})", d.message, d.help.as_deref().unwrap_or_default())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let project = open(
+            "states: [states, formulas]\nsettings: settings\n\
+             environments: {dev: {states: [dev, states]}}\n\
+             nodegroups: {web: \"web* and G@os.family:debian\", all: [N@web, or, db*]}\n\
+             facts: [facts]\nextensions: [zy, .sls]\nlint: {unknown-module: warn}\n",
+            &[
+                "states/a.zy",
+                "formulas/a.zy",
+                "formulas/b.sls",
+                "settings/top.zy",
+                "dev/a.zy",
+                "facts/x.yaml",
+            ],
+        )
+        .unwrap();
+        assert_eq!(project.environments().collect::<Vec<_>>(), ["base", "dev"]);
+        let found = |env: &str, name: &str| {
+            project
+                .resolve(TreeKind::States, env, name, None)
+                .map(|found| found.file.path)
+                .unwrap_or_default()
+        };
+        assert_eq!(found("base", "a"), "states/a.zy");
+        assert_eq!(found("base", "b"), "formulas/b.sls");
+        assert_eq!(found("dev", "a"), "dev/a.zy");
+        assert_eq!(project.config().nodegroups.names().collect::<Vec<_>>(), ["web", "all"]);
+        assert_eq!(project.locate("dev/a.zy"), Some((TreeKind::States, "dev", "a.zy".to_owned())));
+    }
+
+    #[test]
+    fn a_folder_without_configuration_is_a_state_tree() {
+        let sources = MemorySources::new().with("web.zy", "").with("web/files/x", "");
+        let project = Project::open(Arc::new(sources), OpenOptions::default()).unwrap();
+        assert_eq!(project.resolve(TreeKind::States, "base", "web", None).unwrap().file.path, "web.zy");
+        assert!(project.roots(TreeKind::Settings, "base").is_empty());
+        let bare = open("", &["web.zy", "settings/top.zy", "settings/a.zy"]).unwrap();
+        let states: Vec<String> =
+            bare.sources_of(TreeKind::States, "base").into_iter().map(|file| file.path).collect();
+        assert_eq!(states, ["web.zy"], "files of the settings are not states");
+        assert_eq!(bare.references(TreeKind::Settings, "base"), ["a"]);
+    }
+
+    #[test]
+    fn peels_that_are_known_come_from_files() {
+        let mut sources = MemorySources::new().with(CONFIG_FILE, "facts: [facts]").with("states/a.zy", "");
+        sources.insert("facts/web-01.yaml", "os: Ubuntu\n");
+        sources.insert("facts/db.json", "{\"id\": \"db-01\", \"os\": {\"family\": \"rhel\"}}");
+        sources.insert("facts/README", "no facts");
+        let project = Project::open(Arc::new(sources), OpenOptions::default()).unwrap();
+        let peels = project.inventory().unwrap();
+        let ids: Vec<&str> = peels.iter().map(|peel| peel.facts.id.as_str()).collect();
+        assert_eq!(ids, ["db-01", "web-01"]);
+        assert_eq!(peels[0].facts.grains["os_family"], "RedHat".into());
+    }
+
+    #[test]
+    fn what_is_wrong_has_its_place_and_its_repair() {
+        assert_eq!(
+            problems("nodegroup: {web: \"web*\"}\n"),
+            ["[nodegroup] `zester.yaml` has no key `nodegroup` (did you mean `nodegroups`?)"]
+        );
+        assert_eq!(
+            problems("states: [statse]\n"),
+            ["[statse] `statse` is not a directory (create it, or take it out of the list)"]
+        );
+        assert_eq!(
+            problems("states: [../other]\n"),
+            ["[../other] `../other` lies outside of the project (name a directory below the one that holds \
+              `zester.yaml`)"]
+        );
+        assert_eq!(
+            problems("nodegroups: {web: \"web* adn x\"}\n"),
+            ["[adn] expected `and` or `or` before `adn` (write an operator between two patterns)"]
+        );
+        assert_eq!(
+            problems("nodegroups: {web: N@wbe, db: '*'}\n"),
+            ["[N@wbe] there is no nodegroup `wbe` (did you mean `N@web`?)"]
+        );
+        assert_eq!(
+            problems("lint: {unknown-modul: warn, unknown-module: loud}\n"),
+            [
+                "[unknown-modul] there is no rule `unknown-modul`; did you mean `unknown-module`? (`zester explain` \
+                 lists the rules)",
+                "[loud] `loud` is not a level; the levels are allow, hint, warn, deny (`zester explain` lists the rules)"
+            ]
+        );
+        assert_eq!(
+            problems("environments: {dev: {stats: [states]}}\nextensions: [{a: b}]\n"),
+            [
+                "[stats] environment `dev` has no key `stats` (did you mean `states`?)",
+                "[{a: b}] extensions holds a map, where text is expected (write a list of texts: `[extensions]`)"
+            ]
+        );
+        assert_eq!(
+            problems("- states\n"),
+            ["[- states] `zester.yaml` is a list, where a map is expected (write `key: value` lines)"]
+        );
+    }
 }

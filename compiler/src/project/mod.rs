@@ -4,7 +4,6 @@
 //! keeps each file's text and tree by content, and may be shared between threads.
 
 pub mod config;
-pub(crate) mod interim;
 mod inventory;
 mod reference;
 mod roots;
@@ -16,6 +15,7 @@ pub use roots::{Root, TreeFile, TreeKind};
 
 use crate::diagnostic::Rule;
 use crate::source::{DiskSources, FileId, Files, SourceError, Sources};
+use crate::syntax::{self, Tree};
 use crate::types::Value;
 use std::{
     collections::HashMap,
@@ -53,6 +53,7 @@ pub struct Project {
     environments: Vec<roots::Environment>,
     extensions: Vec<String>,
     texts: RwLock<HashMap<String, (FileId, Arc<str>)>>,
+    trees: RwLock<HashMap<FileId, Arc<Tree>>>,
 }
 
 impl Project {
@@ -74,7 +75,15 @@ impl Project {
             (!options.settings.is_empty()).then_some(options.settings),
         )
         .map_err(|wrong| wrong.in_files(&files))?;
-        Ok(Self { config, sources, files, environments, extensions, texts: RwLock::default() })
+        Ok(Self {
+            config,
+            sources,
+            files,
+            environments,
+            extensions,
+            texts: RwLock::default(),
+            trees: RwLock::default(),
+        })
     }
 
     /// Opens the project in a directory of this machine.
@@ -148,16 +157,33 @@ impl Project {
         Ok((id, text))
     }
 
+    /// The tree of a project path, parsed once per content.
+    pub fn tree(&self, path: &str) -> Result<Arc<Tree>, SourceError> {
+        let (id, text) = self.read_text(path)?;
+        if let Some(tree) = self.trees.read().unwrap_or_else(|e| e.into_inner()).get(&id) {
+            return Ok(tree.clone());
+        }
+        // Two threads may parse the same file once each; the first result stays, so that all share one tree.
+        let tree = Arc::new(syntax::parse(id, &text));
+        Ok(self.trees.write().unwrap_or_else(|e| e.into_inner()).entry(id).or_insert(tree).clone())
+    }
+
     /// Forgets what was read of a path, after it changed.
     pub fn forget(&self, path: &str) {
-        self.texts.write().unwrap_or_else(|e| e.into_inner()).remove(path);
+        let known = self.texts.write().unwrap_or_else(|e| e.into_inner()).remove(path);
+        if let Some((id, _)) = known {
+            self.trees.write().unwrap_or_else(|e| e.into_inner()).remove(&id);
+        }
     }
 }
 
 /// Reads YAML or JSON text that is no template (fact files, options), as Salt's loader does. The error is the
 /// parser's words.
 pub fn read_yaml(text: &str) -> Result<Value, String> {
-    interim::load_yaml(text)
+    syntax::load_yaml(text).map_err(|error| {
+        let line = text.get(..error.range.start).map_or(1, |before| before.matches('\n').count() + 1);
+        format!("line {line}: {}", error.message)
+    })
 }
 
 /// The rules of this room.
@@ -177,6 +203,10 @@ mod tests {
         let (first, _) = project.read_text("states/web.zy").unwrap();
         let (second, _) = project.read_text("states/web.zy").unwrap();
         assert_eq!(first, second);
+        assert!(Arc::ptr_eq(
+            &project.tree("states/web.zy").unwrap(),
+            &project.tree("states/web.zy").unwrap()
+        ));
     }
 
     #[test]

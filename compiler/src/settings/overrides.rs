@@ -44,7 +44,7 @@ impl Override {
         if path.iter().any(String::is_empty) {
             return Err(OverrideError::NoPath(text.to_owned()));
         }
-        let value = crate::project::interim::load_yaml(value)
+        let value = crate::project::read_yaml(value)
             .map_err(|message| OverrideError::Yaml { text: text.to_owned(), message })?;
         let file = files.add(&format!("--set {text}"), text);
         Ok(Self { path, value, span: Span::new(file, 0..text.len()) })

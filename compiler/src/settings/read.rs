@@ -154,11 +154,15 @@ impl Reader<'_> {
                 strategies = self.strategies(&entry.value);
                 continue;
             }
-            let Some(mut value) = self.value(&entry.value, depth + 1) else { continue };
             if key == "<<" {
-                inherited.push(value);
+                let bases = match &entry.value.kind {
+                    NodeKind::Sequence(sequence) => sequence.items.as_slice(),
+                    _ => std::slice::from_ref(&entry.value),
+                };
+                inherited.extend(bases.iter().filter_map(|base| self.value(base, depth + 1)));
                 continue;
             }
+            let Some(mut value) = self.value(&entry.value, depth + 1) else { continue };
             // The key is what stands out in a list of places.
             value.span = (self.place)(entry.key.span.to(entry.value.span));
             entries.insert(key, value);

@@ -4,12 +4,7 @@ use super::{
     Settings,
     resolve::{self, FileRequest, Rendered, Renderer, Request},
 };
-use crate::{
-    diagnostic::Diagnostic,
-    project::{Project, interim},
-    source::Span,
-    template::Functions,
-};
+use crate::{diagnostic::Diagnostic, project::Project, source::Span, syntax, template::Functions};
 use std::sync::Arc;
 
 /// One peel's settings: what the top files select, rendered and merged in order, and the overrides on top.
@@ -36,7 +31,7 @@ impl Renderer for Files<'_> {
         };
         let (file, text) =
             self.project.read_text(&request.file.path).map_err(|error| unreadable(error.to_string()))?;
-        let root = interim::document(file, &text).map_err(unreadable)?;
-        Ok(Rendered { root: Some(root), place: Box::new(|span| span), diagnostics: Vec::new() })
+        let document = syntax::parse_rendered(file, &text, &[]);
+        Ok(Rendered { root: document.root, place: Box::new(|span| span), diagnostics: document.diagnostics })
     }
 }

@@ -22,8 +22,12 @@ impl Renderer for Plain<'_> {
         for (name, value) in request.variables {
             text = text.replace(&format!("@{name}@"), &value.to_string());
         }
-        let root = crate::project::interim::document(file, &text).unwrap();
-        Ok(Rendered { root: Some(root), place: Box::new(|span: Span| span), diagnostics: Vec::new() })
+        let document = crate::syntax::parse_rendered(file, &text, &[]);
+        Ok(Rendered {
+            root: document.root,
+            place: Box::new(|span: Span| span),
+            diagnostics: document.diagnostics,
+        })
     }
 }
 
@@ -238,6 +242,71 @@ fn overrides_win_over_everything() {
     ] {
         assert_eq!(Override::parse(text, case.project.files()).unwrap_err().to_string(), error);
     }
+}
+
+#[test]
+fn secrets_are_known_by_their_paths() {
+    let case = case(&[
+        ("settings/top.zy", "base: {'*': [a, b]}"),
+        (
+            "settings/a.zy",
+            "db:\n  password: !encrypted \"0123\"\n  port: 5432\nkeys:\n  - plain\n  - !encrypted k1\nold: !encrypted x\n",
+        ),
+        ("settings/b.zy", "__merge__: append\nkeys: [!encrypted k2, {inner: !encrypted k3}]\nold: shown\n"),
+    ]);
+    let (settings, problems) = case.resolve(None, &[]);
+    assert_eq!(problems, Vec::<String>::new());
+    assert_eq!(settings.get("db.password"), Some(&Value::from("0123")));
+    let paths: Vec<String> = settings.secret_paths.iter().map(|path| path.join(".")).collect();
+    assert_eq!(paths, ["db.password", "keys.1", "keys.2", "keys.3.inner"]);
+    assert!(settings.is_secret("db") && settings.is_secret("keys.3") && !settings.is_secret("old"));
+    assert_eq!(
+        serde_json::to_value(settings.masked()).unwrap(),
+        serde_json::json!({
+            "db": {"password": "***", "port": 5432},
+            "keys": ["plain", "***", "***", {"inner": "***"}],
+            "old": "shown"
+        })
+    );
+    let shown = format!("{:?}", settings.why("db.password"));
+    assert!(shown.contains("***") && !shown.contains("0123"), "{shown}");
+}
+
+#[test]
+fn a_secret_is_text() {
+    let case =
+        case(&[("settings/top.zy", "base: {'*': [a]}"), ("settings/a.zy", "x: !encrypted {a: b}\ny: 1\n")]);
+    let (settings, problems) = case.resolve(None, &[]);
+    assert_eq!(
+        problems,
+        [
+            "settings/a.zy settings-file-shape: `!encrypted` marks a map, where text is expected (mark each value in it)"
+        ]
+    );
+    assert_eq!(settings.get("y"), Some(&Value::Int(1)));
+}
+
+#[test]
+fn origins_have_line_and_column() {
+    let case = case(&[
+        ("settings/top.zy", "base:\n  '*': [a, b]\n"),
+        ("settings/a.zy", "nginx:\n  port: 80\n  user: &u www\nother:\n  <<: {x: 1}\n  name: *u\n"),
+        ("settings/b.zy", "nginx: {port: 8080}\n"),
+    ]);
+    let (settings, problems) = case.resolve(None, &[]);
+    assert_eq!(problems, Vec::<String>::new());
+    let places: Vec<String> = settings
+        .why("nginx.port")
+        .origins
+        .iter()
+        .map(|origin| {
+            let (path, at) = origin.place(case.project.files());
+            format!("{path}:{}:{} {} {}", at.line, at.column, origin.value, origin.wins)
+        })
+        .collect();
+    assert_eq!(places, ["settings/a.zy:2:3 80 false", "settings/b.zy:1:9 8080 true"]);
+    assert_eq!(settings.get("other.x"), Some(&Value::Int(1)));
+    assert_eq!(settings.get("other.name"), Some(&Value::from("www")));
 }
 
 #[test]

@@ -80,8 +80,7 @@ impl Facts {
 
     /// Adds or replaces facts from YAML or JSON text; see [`Facts::merge`].
     pub fn merge_text(&mut self, text: &str) -> Result<(), FactsError> {
-        let value =
-            crate::project::interim::load_yaml(text).map_err(|message| FactsError::Yaml { message })?;
+        let value = crate::project::read_yaml(text).map_err(|message| FactsError::Yaml { message })?;
         self.merge(&value)
     }
 
