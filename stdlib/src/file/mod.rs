@@ -5,20 +5,24 @@ mod accumulated;
 mod append;
 pub(crate) mod attributes;
 mod backup;
+mod blockreplace;
 mod comment;
 pub(crate) mod desired;
 mod diff;
 mod directory;
 mod keyvalue;
+mod line;
 mod managed;
 pub(crate) mod path;
 mod pattern;
+mod presence;
 mod recurse;
 mod replace;
 mod select;
 mod symlink;
 pub(crate) mod template;
 mod text;
+mod touch;
 
 use crate::Library;
 
@@ -34,6 +38,11 @@ pub(crate) fn register(library: &mut Library) {
         .state::<append::Append>()
         .state::<append::Prepend>()
         .state::<accumulated::Accumulated>()
+        .state::<line::Line>()
+        .state::<blockreplace::BlockReplace>()
+        .state::<presence::Exists>()
+        .state::<presence::Missing>()
+        .state::<touch::Touch>()
         .state::<keyvalue::KeyValue>()
         .state::<comment::Comment>()
         .state::<comment::Uncomment>();
