@@ -4,6 +4,7 @@
 //! code that does it. It reaches the machine through [`provider`]s only, so the same function runs on a real host
 //! and is tested on a fake.
 
+mod archive;
 mod cmd;
 mod context;
 mod cron;
@@ -14,6 +15,7 @@ mod file;
 mod git;
 mod group;
 mod library;
+mod module;
 mod pip;
 mod pkg;
 mod pkgrepo;
@@ -37,8 +39,10 @@ pub use zester_stdlib_derive::Arguments;
 /// The whole standard library.
 pub fn library() -> Library {
     let mut library = Library::new();
+    archive::register(&mut library);
     cmd::register(&mut library);
     file::register(&mut library);
+    module::register(&mut library);
     test::register(&mut library);
     cron::register(&mut library);
     exec::register(&mut library);

@@ -147,11 +147,7 @@ impl State for Run {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        Machine,
-        provider::{Output, Processes, fake::FakeMachine},
-    };
-    use std::sync::Arc;
+    use crate::provider::{Output, fake::FakeMachine};
     use zester_compiler::types::Arguments;
 
     fn run(machine: &FakeMachine, json: &str) -> Result<Outcome, Failure> {
@@ -226,19 +222,7 @@ mod tests {
 
     #[test]
     fn for_real() {
-        let machine = FakeMachine::on_disk();
-        let fake = machine.context();
-        let cx = Context {
-            machine: Arc::new(Machine {
-                files: fake.machine.files.clone(),
-                commands: Arc::new(Processes::new()),
-                packages: Box::new(|| Err(String::new())),
-                services: Box::new(|| Err(String::new())),
-                accounts: fake.machine.accounts.clone(),
-            }),
-            timeout: Some(30.0),
-            ..fake
-        };
+        let cx = Context { timeout: Some(30.0), ..FakeMachine::real().context() };
         let dir = tempfile::tempdir().unwrap();
         let json = format!(
             r#"{{"name": "echo $A; pwd; echo e >&2", "env": {{"A": "x"}}, "cwd": "{}"}}"#,

@@ -18,7 +18,7 @@ mod pattern;
 mod presence;
 mod recurse;
 mod replace;
-mod select;
+pub(crate) mod select;
 mod symlink;
 pub(crate) mod template;
 mod text;

@@ -50,8 +50,12 @@ impl Algorithm {
     }
 }
 
-/// The digest of a content, in lower-case hexadecimal digits.
-pub(crate) fn hash_of(algorithm: Algorithm, content: &[u8]) -> String {
+/// SHA-256 of a content, in lower-case hexadecimal digits.
+pub(crate) fn digest(content: &[u8]) -> String {
+    hash_of(Algorithm::Sha256, content)
+}
+
+fn hash_of(algorithm: Algorithm, content: &[u8]) -> String {
     let bytes = match algorithm {
         Algorithm::Md5 => Md5::digest(content).to_vec(),
         Algorithm::Sha1 => Sha1::digest(content).to_vec(),

@@ -1,7 +1,7 @@
 //! Downloads: streamed into the cache, bounded, verified before they are used.
 
 use super::{Checksum, MAX_BYTES};
-use crate::{Context, Failure, source::hash_of};
+use crate::{Context, Failure};
 use std::{
     fs,
     io::{self, Read, Write},
@@ -83,7 +83,7 @@ fn cache_dir() -> PathBuf {
 
 /// Where the copy of `address` is cached. Its name keeps the address's ending, which tells formats of archives.
 pub(super) fn cached(_cx: &Context, address: &str) -> Result<PathBuf, Failure> {
-    let digest = hash_of(super::checksum::Algorithm::Sha256, address.as_bytes());
+    let digest = super::digest(address.as_bytes());
     let path = address.split(['?', '#']).next().unwrap_or_default();
     let name: String = path
         .rsplit('/')

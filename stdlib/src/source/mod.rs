@@ -4,7 +4,7 @@ mod checksum;
 mod http;
 mod location;
 
-pub(crate) use checksum::{Checksum, hash_of};
+pub(crate) use checksum::{Checksum, digest};
 pub(crate) use location::Location;
 
 use crate::{Context, Failure, file::path};

@@ -3,7 +3,7 @@
 use super::{FakeAccounts, FakeCommands, FakeFiles};
 use crate::{
     Cancel, Context, Failure, Library, Machine, Outcome, RunCache, State, StateFiles,
-    provider::{FileSystem, Packages, Services},
+    provider::{Commands, FileSystem, Packages, Services},
 };
 use std::{
     collections::BTreeMap,
@@ -76,6 +76,7 @@ pub struct FakeMachine {
     /// Service manager; none to begin with.
     pub services: Option<Arc<dyn Services>>,
     disk: Option<Arc<dyn FileSystem>>,
+    processes: Option<Arc<dyn Commands>>,
     run: Arc<RunCache>,
 }
 
@@ -98,6 +99,7 @@ impl FakeMachine {
             packages: None,
             services: None,
             disk: None,
+            processes: None,
             run: Arc::default(),
         }
     }
@@ -105,6 +107,11 @@ impl FakeMachine {
     /// The same, but with the real file system: for tests in a temporary directory.
     pub fn on_disk() -> Self {
         Self { disk: Some(Arc::new(crate::provider::Disk::new())), ..Self::new() }
+    }
+
+    /// With the real file system and real programs.
+    pub fn real() -> Self {
+        Self { processes: Some(Arc::new(crate::provider::Processes::new())), ..Self::on_disk() }
     }
 
     /// The context of a function on this machine. Contexts of one machine share one run's cache.
@@ -117,7 +124,10 @@ impl FakeMachine {
         Context {
             machine: Arc::new(Machine {
                 files,
-                commands: self.commands.clone(),
+                commands: match &self.processes {
+                    Some(processes) => processes.clone(),
+                    None => self.commands.clone(),
+                },
                 packages: Box::new(move || {
                     packages.clone().ok_or_else(|| "there is no package manager".into())
                 }),
