@@ -243,7 +243,9 @@ impl Extracted {
             let Ok(names) = cx.machine.files.list(&directory) else { continue };
             for name in names {
                 let full = path::join(&directory, &name);
-                if path::stat(cx, &full, false)?.is_some_and(|s| s.kind == FileKind::Directory) && all.len() < select::MAX_ENTRIES {
+                if path::stat(cx, &full, false)?.is_some_and(|s| s.kind == FileKind::Directory)
+                    && all.len() < select::MAX_ENTRIES
+                {
                     pending.push(full.clone());
                 }
                 all.push(full);
@@ -252,7 +254,13 @@ impl Extracted {
         Ok(all)
     }
 
-    fn plan_owner(&self, cx: &Context, target: String, opened: &Opened, owner: Attributes) -> Result<Plan<'_>, Failure> {
+    fn plan_owner(
+        &self,
+        cx: &Context,
+        target: String,
+        opened: &Opened,
+        owner: Attributes,
+    ) -> Result<Plan<'_>, Failure> {
         if self.user.is_none() && self.group.is_none() {
             return Ok(Plan::unchanged(format!("The archive is extracted in `{target}`")));
         }
@@ -278,7 +286,13 @@ impl Extracted {
         }))
     }
 
-    fn extract(&self, cx: &Context, target: &str, opened: &Opened, owner: &Attributes) -> Result<(), Failure> {
+    fn extract(
+        &self,
+        cx: &Context,
+        target: &str,
+        opened: &Opened,
+        owner: &Attributes,
+    ) -> Result<(), Failure> {
         let files = &cx.machine.files;
         let exists = path::stat(cx, target, true)?.is_some();
         let owner_of_dirs = owner.with_mode(Some(0o755));
@@ -293,7 +307,10 @@ impl Extracted {
                 .map_err(|e| Failure::new(format!("The system gives no random number: {e}")))?;
             // Beside the target: a directory that appears under its name is complete.
             let name = target.rsplit('/').next().unwrap_or_default();
-            let aside = path::join(path::parent(target), &format!(".{name}.{:016x}.zester", u64::from_ne_bytes(random)));
+            let aside = path::join(
+                path::parent(target),
+                &format!(".{name}.{:016x}.zester", u64::from_ne_bytes(random)),
+            );
             let result = path::make_directories(cx, std::slice::from_ref(&aside), &owner_of_dirs)
                 .and_then(|()| opened.format.extract(cx, &opened.archive, &aside, &opened.options))
                 .and_then(|()| {
@@ -331,7 +348,11 @@ impl Extracted {
         } else if self.force {
             for member in &opened.lands {
                 let at = path::join(target, member);
-                let is_parent = opened.lands.range(format!("{member}/")..).next().is_some_and(|m| m.starts_with(&format!("{member}/")));
+                let is_parent = opened
+                    .lands
+                    .range(format!("{member}/")..)
+                    .next()
+                    .is_some_and(|m| m.starts_with(&format!("{member}/")));
                 if is_parent && path::stat(cx, &at, false)?.is_some_and(|s| s.kind != FileKind::Directory) {
                     select::remove(cx, &at)?;
                 }

@@ -41,7 +41,9 @@ fn it_is_extracted_once_and_owned() {
 fn stripped_names_are_looked_for_where_they_land() {
     let machine = machine();
     machine
-        .converge::<Extracted>(&args(r#"{"name": "/opt/app", "source": ["/src/app.tar.gz"], "options": "--strip-components=1"}"#))
+        .converge::<Extracted>(&args(
+            r#"{"name": "/opt/app", "source": ["/src/app.tar.gz"], "options": "--strip-components=1"}"#,
+        ))
         .unwrap();
     assert_eq!(machine.files.text("/opt/app/conf"), "c");
 }
@@ -59,7 +61,8 @@ fn another_archive_is_extracted_over_the_old_one_when_asked() {
 #[test]
 fn a_wrong_checksum_extracts_nothing() {
     let machine = machine();
-    let json = format!(r#"{{"name": "/opt", "source": ["/src/app.tar.gz"], "source_hash": "{}"}}"#, "0".repeat(64));
+    let json =
+        format!(r#"{{"name": "/opt", "source": ["/src/app.tar.gz"], "source_hash": "{}"}}"#, "0".repeat(64));
     let failure = machine.converge::<Extracted>(&args(&json)).unwrap_err();
     assert!(failure.message.contains("has the checksum"), "{}", failure.message);
     assert!(machine.commands.lines().is_empty());
@@ -68,8 +71,14 @@ fn a_wrong_checksum_extracts_nothing() {
 #[test]
 fn a_failure_leaves_no_directory() {
     let machine = machine();
-    machine.commands.on("tar -x", |_, _| Output { status: 2, stderr: "tar: disk full\n".into(), ..Output::default() });
-    let failure = machine.converge::<Extracted>(&args(r#"{"name": "/opt", "source": ["/src/app.tar.gz"]}"#)).unwrap_err();
+    machine.commands.on("tar -x", |_, _| Output {
+        status: 2,
+        stderr: "tar: disk full\n".into(),
+        ..Output::default()
+    });
+    let failure = machine
+        .converge::<Extracted>(&args(r#"{"name": "/opt", "source": ["/src/app.tar.gz"]}"#))
+        .unwrap_err();
     assert!(failure.message.contains("disk full"), "{}", failure.message);
     assert_eq!(machine.files.list("/").unwrap(), ["src", "tmp"]);
 }
@@ -78,7 +87,9 @@ fn a_failure_leaves_no_directory() {
 fn several_entries_at_the_top_need_a_word() {
     let machine = machine();
     machine.commands.reply("tar --list", 0, "a\nb/c\n");
-    let failure = machine.converge::<Extracted>(&args(r#"{"name": "/opt", "source": ["/src/app.tar.gz"]}"#)).unwrap_err();
+    let failure = machine
+        .converge::<Extracted>(&args(r#"{"name": "/opt", "source": ["/src/app.tar.gz"]}"#))
+        .unwrap_err();
     assert!(failure.message.contains("`enforce_toplevel: false`"), "{}", failure.message);
 }
 
@@ -86,7 +97,9 @@ fn several_entries_at_the_top_need_a_word() {
 fn if_missing_ends_it_early() {
     let machine = machine();
     machine
-        .converge::<Extracted>(&args(r#"{"name": "/opt", "source": ["/no.tar"], "if_missing": "/src/app.tar.gz"}"#))
+        .converge::<Extracted>(&args(
+            r#"{"name": "/opt", "source": ["/no.tar"], "if_missing": "/src/app.tar.gz"}"#,
+        ))
         .unwrap();
     assert!(machine.commands.lines().is_empty());
 }
@@ -94,7 +107,8 @@ fn if_missing_ends_it_early() {
 fn tar(dir: &Path) {
     std::fs::create_dir_all(dir.join("app/bin")).unwrap();
     std::fs::write(dir.join("app/bin/x"), "x").unwrap();
-    let status = Command::new("tar").arg("-czf").arg(dir.join("a.tgz")).arg("-C").arg(dir).arg("app").status();
+    let status =
+        Command::new("tar").arg("-czf").arg(dir.join("a.tgz")).arg("-C").arg(dir).arg("app").status();
     assert!(status.unwrap().success());
 }
 
@@ -104,7 +118,11 @@ fn a_real_archive() {
     tar(dir.path());
     let machine = FakeMachine::real();
     let target = dir.path().join("out/deep");
-    let json = format!(r#"{{"name": "{}", "source": ["{}"]}}"#, target.display(), dir.path().join("a.tgz").display());
+    let json = format!(
+        r#"{{"name": "{}", "source": ["{}"]}}"#,
+        target.display(),
+        dir.path().join("a.tgz").display()
+    );
     machine.converge::<Extracted>(&args(&json)).unwrap();
     assert_eq!(std::fs::read(target.join("app/bin/x")).unwrap(), b"x");
     assert_eq!(std::fs::read_dir(dir.path().join("out")).unwrap().count(), 1);

@@ -23,11 +23,27 @@ impl Format {
             _ => {}
         }
         let name = source.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
-        let tar = [".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tlz", ".tzst", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.lzma", ".tar.zst", ".tar.z"];
+        let tar = [
+            ".tar",
+            ".tgz",
+            ".tbz",
+            ".tbz2",
+            ".txz",
+            ".tlz",
+            ".tzst",
+            ".tar.gz",
+            ".tar.bz2",
+            ".tar.xz",
+            ".tar.lzma",
+            ".tar.zst",
+            ".tar.z",
+        ];
         if tar.iter().any(|ending| name.ends_with(ending)) {
             return Ok(Self::Tar);
         }
-        if [".zip", ".jar", ".war", ".whl"].iter().any(|ending| name.ends_with(ending)) || head.starts_with(b"PK\x03\x04") {
+        if [".zip", ".jar", ".war", ".whl"].iter().any(|ending| name.ends_with(ending))
+            || head.starts_with(b"PK\x03\x04")
+        {
             return Ok(Self::Zip);
         }
         if name.ends_with(".rar") || head.starts_with(b"Rar!") {
@@ -37,7 +53,9 @@ impl Format {
         if magic.iter().any(|m| head.starts_with(m)) || head.get(257..262) == Some(b"ustar") {
             return Ok(Self::Tar);
         }
-        Err(Failure::new(format!("The format of `{source}` cannot be told from its name; give `archive_format: tar` or `zip`")))
+        Err(Failure::new(format!(
+            "The format of `{source}` cannot be told from its name; give `archive_format: tar` or `zip`"
+        )))
     }
 
     /// The program for it and what installs it.
@@ -50,7 +68,12 @@ impl Format {
     }
 
     /// Names of all members; directories end with a slash. One that would land outside the target is a failure.
-    pub(super) fn members(self, cx: &Context, archive: &str, options: &Options) -> Result<Vec<String>, Failure> {
+    pub(super) fn members(
+        self,
+        cx: &Context,
+        archive: &str,
+        options: &Options,
+    ) -> Result<Vec<String>, Failure> {
         let mut args: Vec<&str> = match self {
             Self::Tar => vec!["--list", "--file", archive],
             Self::Zip => vec!["-Z1", archive],
@@ -65,7 +88,9 @@ impl Format {
         for name in said.lines().filter(|l| !l.is_empty()) {
             let plain = name.trim_start_matches("./");
             if plain.starts_with('/') || plain.split('/').any(|segment| segment == "..") {
-                return Err(Failure::new(format!("The archive `{archive}` holds `{name}`, which would land outside the target; nothing is extracted")));
+                return Err(Failure::new(format!(
+                    "The archive `{archive}` holds `{name}`, which would land outside the target; nothing is extracted"
+                )));
             }
             if !plain.is_empty() {
                 members.push(plain.to_owned());
@@ -75,7 +100,13 @@ impl Format {
     }
 
     /// Opens it into a directory.
-    pub(super) fn extract(self, cx: &Context, archive: &str, into: &str, options: &Options) -> Result<(), Failure> {
+    pub(super) fn extract(
+        self,
+        cx: &Context,
+        archive: &str,
+        into: &str,
+        options: &Options,
+    ) -> Result<(), Failure> {
         let mut args: Vec<String> = Vec::new();
         match self {
             Self::Tar => {
@@ -104,7 +135,9 @@ impl Format {
     fn command(self, cx: &Context, args: &[&str]) -> Result<Command, Failure> {
         let (program, package) = self.program();
         if cx.machine.commands.find(program).is_none() {
-            return Err(Failure::new(format!("The program `{program}` is not installed; `pkg.installed: {package}` installs it")));
+            return Err(Failure::new(format!(
+                "The program `{program}` is not installed; `pkg.installed: {package}` installs it"
+            )));
         }
         let mut command = Command::new(program, args.iter().copied());
         command.timeout = cx.timeout;

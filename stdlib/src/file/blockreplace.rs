@@ -146,7 +146,10 @@ impl BlockReplace {
     fn replaced(&self, old: &str, content: &str) -> Result<Option<String>, Failure> {
         let Some(start) = old.find(&self.marker_start) else {
             if old.contains(&self.marker_end) {
-                return Err(Failure::new(format!("`{}` has `{}` but not `{}` before it", self.name, self.marker_end, self.marker_start)));
+                return Err(Failure::new(format!(
+                    "`{}` has `{}` but not `{}` before it",
+                    self.name, self.marker_end, self.marker_start
+                )));
             }
             return Ok(None);
         };
@@ -206,7 +209,9 @@ mod tests {
     }
 
     fn markers(more: &str) -> Map {
-        args(&format!(r##"{{"name": "/f", "marker_start": "# begin", "marker_end": "# end", "backup": false, {more}}}"##))
+        args(&format!(
+            r##"{{"name": "/f", "marker_start": "# begin", "marker_end": "# end", "backup": false, {more}}}"##
+        ))
     }
 
     #[test]
@@ -261,7 +266,8 @@ mod tests {
         let machine = FakeMachine::on_disk();
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("f");
-        let json = format!(r#"{{"name": "{}", "content": "x", "append_if_not_found": true}}"#, file.display());
+        let json =
+            format!(r#"{{"name": "{}", "content": "x", "append_if_not_found": true}}"#, file.display());
         machine.converge::<BlockReplace>(&args(&json)).unwrap();
         assert_eq!(std::fs::read(&file).unwrap(), b"#-- start managed zone --\nx\n#-- end managed zone --\n");
     }

@@ -85,7 +85,13 @@ impl State for Line {
             (false, true) => Show::Diff,
             (false, false) => Show::Hidden,
         };
-        Desired { attributes, backup: self.backup.clone(), show, ..Desired::content(target, new.into_bytes()) }.plan(cx)
+        Desired {
+            attributes,
+            backup: self.backup.clone(),
+            show,
+            ..Desired::content(target, new.into_bytes())
+        }
+        .plan(cx)
     }
 }
 
@@ -114,7 +120,9 @@ impl Line {
     fn content(&self) -> Result<&str, Failure> {
         match self.content.as_deref().map(|c| c.trim_end_matches(['\n', '\r'])) {
             Some(content) if !content.contains('\n') => Ok(content),
-            Some(_) => Err(Failure::new("`content` has several lines; `file.line` is about one, `file.blockreplace` about several")),
+            Some(_) => Err(Failure::new(
+                "`content` has several lines; `file.line` is about one, `file.blockreplace` about several",
+            )),
             None => Err(Failure::new(format!("`mode: {}` needs `content`: the line", self.mode))),
         }
     }
@@ -146,7 +154,8 @@ impl Line {
             return Ok(String::new());
         }
         // A last line without a newline stays so, unless something was put behind it.
-        let newline = old.is_empty() || old.ends_with('\n') || old.lines().last() != lines.last().map(String::as_str);
+        let newline =
+            old.is_empty() || old.ends_with('\n') || old.lines().last() != lines.last().map(String::as_str);
         Ok(lines.join("\n") + if newline { "\n" } else { "" })
     }
 
@@ -161,7 +170,11 @@ impl Line {
     }
 
     fn indented(&self, content: &str, neighbour: &str) -> String {
-        if self.indent { format!("{}{}", indentation(neighbour), content.trim_start()) } else { content.to_owned() }
+        if self.indent {
+            format!("{}{}", indentation(neighbour), content.trim_start())
+        } else {
+            content.to_owned()
+        }
     }
 
     /// The one line that `before` or `after` finds.
@@ -207,7 +220,9 @@ impl Line {
                 }
             }
             (None, None, None) => {
-                return Err(Failure::new("`mode: insert` needs a place: `before`, `after`, or `location: start` or `end`"));
+                return Err(Failure::new(
+                    "`mode: insert` needs a place: `before`, `after`, or `location: start` or `end`",
+                ));
             }
         }
         Ok(())
@@ -218,7 +233,10 @@ impl Line {
         let first = self.anchor(lines, "after", after)?;
         let last = self.anchor(lines, "before", before)?;
         if last <= first {
-            return Err(Failure::new(format!("In `{}` the line of `before` does not come behind that of `after`", self.name)));
+            return Err(Failure::new(format!(
+                "In `{}` the line of `before` does not come behind that of `after`",
+                self.name
+            )));
         }
         let inside = lines.get(first + 1..last).unwrap_or_default();
         if inside.iter().any(|l| l.trim() == content.trim()) {
@@ -307,7 +325,10 @@ mod tests {
         let text = "[a]\n  x = 1\n[b]\n";
         assert_eq!(run(text, r#"{"content": "y = 2", "after": "x = "}"#), "[a]\n  x = 1\n  y = 2\n[b]\n");
         assert_eq!(run(text, r#"{"content": "y = 2", "before": "x = "}"#), "[a]\n  y = 2\n  x = 1\n[b]\n");
-        assert_eq!(run(text, r#"{"content": "x = 2", "after": "\\[a\\]", "before": "\\[b\\]", "indent": false}"#), "[a]\nx = 2\n[b]\n");
+        assert_eq!(
+            run(text, r#"{"content": "x = 2", "after": "\\[a\\]", "before": "\\[b\\]", "indent": false}"#),
+            "[a]\nx = 2\n[b]\n"
+        );
         assert_eq!(run(text, r#"{"content": "x = 5", "match": "^\\s*x ="}"#), "[a]\n  x = 5\n[b]\n");
         assert!(run(text, r#"{"content": "y", "after": "none"}"#).contains("`after: none` finds no line"));
         assert!(run(text, r#"{"content": "y", "after": "["}"#).contains("finds 2 lines"));
@@ -318,7 +339,10 @@ mod tests {
     fn lines_are_inserted_replaced_and_deleted() {
         assert_eq!(run("a\nb", r#"{"content": "c", "mode": "insert", "location": "end"}"#), "a\nb\nc\n");
         assert_eq!(run("a\n", r#"{"content": "c", "mode": "insert", "location": "start"}"#), "c\na\n");
-        assert_eq!(run("a=1\nb=1\n", r#"{"content": "a=2", "match": "a=", "mode": "replace"}"#), "a=2\nb=1\n");
+        assert_eq!(
+            run("a=1\nb=1\n", r#"{"content": "a=2", "match": "a=", "mode": "replace"}"#),
+            "a=2\nb=1\n"
+        );
         assert_eq!(run("a=1\nb=1\nca=\n", r#"{"match": "^a", "mode": "delete"}"#), "b=1\nca=\n");
         assert_eq!(run("a\nb\n", r#"{"content": "b", "mode": "delete"}"#), "a\n");
     }
@@ -326,7 +350,8 @@ mod tests {
     #[test]
     fn a_missing_file() {
         let machine = FakeMachine::new();
-        let wanted = r#"{"name": "/f", "content": "a", "location": "end", "create": true, "file_mode": "0600"}"#;
+        let wanted =
+            r#"{"name": "/f", "content": "a", "location": "end", "create": true, "file_mode": "0600"}"#;
         machine.converge::<Line>(&args(wanted)).unwrap();
         assert_eq!(machine.files.text("/f"), "a\n");
         let state = Line::from_values(&args(r#"{"name": "/g", "content": "a"}"#)).unwrap();
@@ -340,7 +365,10 @@ mod tests {
         let file = dir.path().join("f");
         std::fs::write(&file, "a\nc\n").unwrap();
         machine
-            .converge::<Line>(&args(&format!(r#"{{"name": "{}", "content": "b", "after": "^a"}}"#, file.display())))
+            .converge::<Line>(&args(&format!(
+                r#"{{"name": "{}", "content": "b", "after": "^a"}}"#,
+                file.display()
+            )))
             .unwrap();
         assert_eq!(std::fs::read(&file).unwrap(), b"a\nb\nc\n");
     }

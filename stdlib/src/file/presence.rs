@@ -31,7 +31,9 @@ impl State for Exists {
         }
         let managed = cx.run.get::<ManagedPaths>(ManagedPaths::KEY);
         if cx.test && managed.is_some_and(|m| m.covers(&target)) {
-            return Ok(Plan::unchanged(format!("`{target}` does not exist yet; a state of this run makes it")));
+            return Ok(Plan::unchanged(format!(
+                "`{target}` does not exist yet; a state of this run makes it"
+            )));
         }
         Err(Failure::new(format!("`{target}` does not exist")))
     }
@@ -60,7 +62,13 @@ mod tests {
         let named = |path: &str| Map::from_iter([("name".to_owned(), path.into())]);
         machine.converge::<Exists>(&named("/here")).unwrap();
         machine.converge::<Missing>(&named("/there")).unwrap();
-        assert_eq!(machine.converge::<Exists>(&named("/there")).unwrap_err().message, "`/there` does not exist");
-        assert_eq!(machine.converge::<Missing>(&named("/here")).unwrap_err().message, "`/here` exists, and it should not");
+        assert_eq!(
+            machine.converge::<Exists>(&named("/there")).unwrap_err().message,
+            "`/there` does not exist"
+        );
+        assert_eq!(
+            machine.converge::<Missing>(&named("/here")).unwrap_err().message,
+            "`/here` exists, and it should not"
+        );
     }
 }

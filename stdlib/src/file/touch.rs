@@ -43,12 +43,22 @@ fn seconds(parameter: &str, value: &Value) -> Result<i64, Failure> {
     local
         .and_then(|date| date.and_local_timezone(chrono::Local).earliest())
         .map(|date| date.timestamp())
-        .ok_or_else(|| Failure::new(format!("`{parameter}: {text}` is neither a number of seconds nor a date")))
+        .ok_or_else(|| {
+            Failure::new(format!("`{parameter}: {text}` is neither a number of seconds nor a date"))
+        })
 }
 
 impl Touch {
-    fn set(&self, path: String, parents: Vec<String>, changes: Changes, new: bool, times: (Option<i64>, Option<i64>)) -> Plan<'_> {
-        let comment = if new { format!("`{path}` is made") } else { format!("The times of `{path}` are set") };
+    fn set(
+        &self,
+        path: String,
+        parents: Vec<String>,
+        changes: Changes,
+        new: bool,
+        times: (Option<i64>, Option<i64>),
+    ) -> Plan<'_> {
+        let comment =
+            if new { format!("`{path}` is made") } else { format!("The times of `{path}` are set") };
         Plan::change(changes, comment, move |cx| {
             let files = &cx.machine.files;
             if new {
@@ -139,8 +149,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("f");
         machine
-            .converge::<Touch>(&args(&format!(r#"{{"name": "{}", "mtime": "86400", "atime": 7}}"#, file.display())))
+            .converge::<Touch>(&args(&format!(
+                r#"{{"name": "{}", "mtime": "86400", "atime": 7}}"#,
+                file.display()
+            )))
             .unwrap();
-        assert_eq!(std::fs::metadata(&file).unwrap().modified().unwrap(), UNIX_EPOCH + std::time::Duration::from_secs(86_400));
+        assert_eq!(
+            std::fs::metadata(&file).unwrap().modified().unwrap(),
+            UNIX_EPOCH + std::time::Duration::from_secs(86_400)
+        );
     }
 }

@@ -113,7 +113,8 @@ mod tests {
 
     #[test]
     fn several_functions_and_positional_arguments() {
-        let calls = calls("id", None, &[], &Map::new(), &map(r#"{"test.ping": null, "test.echo": ["a", {"b": 1}]}"#));
+        let calls =
+            calls("id", None, &[], &Map::new(), &map(r#"{"test.ping": null, "test.echo": ["a", {"b": 1}]}"#));
         assert_eq!(calls.iter().map(Call::shown).collect::<Vec<_>>(), ["test.ping()", "test.echo(a, b=1)"]);
     }
 }

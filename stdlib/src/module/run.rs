@@ -119,8 +119,14 @@ pub(super) mod tests {
     #[test]
     fn failures_name_the_function() {
         let message = |json| run(json).unwrap_err().message;
-        assert_eq!(message(r#"{"name": "echo.back", "text": "x", "fail": true}"#), "`echo.back` failed: it was told to");
-        assert_eq!(message(r#"{"name": "echo.bakc"}"#), "There is no function `echo.bakc`; did you mean `echo.back`?");
+        assert_eq!(
+            message(r#"{"name": "echo.back", "text": "x", "fail": true}"#),
+            "`echo.back` failed: it was told to"
+        );
+        assert_eq!(
+            message(r#"{"name": "echo.bakc"}"#),
+            "There is no function `echo.bakc`; did you mean `echo.back`?"
+        );
         assert!(message(r#"{"name": "restart it"}"#).contains("is not a function"));
     }
 }
