@@ -180,6 +180,12 @@ impl Project {
 /// Reads YAML or JSON text that is no template (fact files, options), as Salt's loader does. The error is the
 /// parser's words.
 pub fn read_yaml(text: &str) -> Result<Value, String> {
+    // JSON may be indented by tabs, which YAML refuses.
+    if text.trim_start().starts_with(['{', '['])
+        && let Ok(value) = serde_json::from_str(text)
+    {
+        return Ok(value);
+    }
     syntax::load_yaml(text).map_err(|error| {
         let line = text.get(..error.range.start).map_or(1, |before| before.matches('\n').count() + 1);
         format!("line {line}: {}", error.message)

@@ -145,11 +145,11 @@ impl Project {
         Ok(found)
     }
 
-    /// All refs of a tree, sorted: one per file, `top` left out.
+    /// All refs of a tree, sorted: one per file, without the top file and the settings' schema.
     pub fn references(&self, kind: TreeKind, env: &str) -> Vec<String> {
         let mut names: Vec<String> =
             self.sources_of(kind, env).iter().map(|file| reference_name(&file.tree_path)).collect();
-        names.retain(|name| name != "top");
+        names.retain(|name| name != "top" && !(kind == TreeKind::Settings && name == "schema"));
         names.sort();
         names.dedup();
         names

@@ -168,6 +168,30 @@ fn missing(root: &Spanned<String>) -> Wrong {
         .help("create it, or take it out of the list")
 }
 
+/// Directories at a tree's root that hold code, here or in Salt. Deeper down such names are a tree's own: formulas
+/// have their `_mapdata`.
+const MODULE_DIRECTORIES: &[&str] = &[
+    "_modules",
+    "_states",
+    "_grains",
+    "_renderers",
+    "_returners",
+    "_runners",
+    "_utils",
+    "_pillar",
+    "_beacons",
+    "_engines",
+    "_output",
+    "_proxy",
+    "_sdb",
+    "_tops",
+    "_wheel",
+    "_matchers",
+    "_serializers",
+    "_executors",
+    "_roster",
+];
+
 /// A file of a tree.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TreeFile {
@@ -233,13 +257,17 @@ impl Project {
     }
 
     /// The state or settings files of a tree: those with a configured extension, outside of hidden directories and
-    /// of directories for modules (`_modules`).
+    /// of the root's directories for modules.
     pub fn sources_of(&self, kind: TreeKind, env: &str) -> Vec<TreeFile> {
         let mut files = self.files_below(kind, env, "");
         files.retain(|file| {
             let extension = file.tree_path.rsplit_once('.').map(|(_, e)| e);
             extension.is_some_and(|e| self.extensions().iter().any(|known| known == e))
-                && !file.tree_path.split('/').any(|segment| segment.starts_with(['.', '_']))
+                && !file.tree_path.split('/').any(|segment| segment.starts_with('.'))
+                && !file
+                    .tree_path
+                    .split_once('/')
+                    .is_some_and(|(first, _)| MODULE_DIRECTORIES.contains(&first))
         });
         files
     }

@@ -313,3 +313,66 @@ fn origins_have_line_and_column() {
 fn no_top_file_is_no_settings() {
     assert_eq!(case(&[]).value(), serde_json::json!({}));
 }
+
+mod anything {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text() -> impl Strategy<Value = String> {
+        let pieces = prop::sample::select(vec![
+            "base:",
+            "'*':",
+            "- a",
+            "- b",
+            "\n",
+            "\n  ",
+            "\n    ",
+            "include:",
+            "[a, b]",
+            "{a: {key: x}}",
+            "a: 1",
+            "b:",
+            "__merge__: append",
+            "!encrypted x",
+            "!encrypted {",
+            "<<: ",
+            "*a",
+            "&a",
+            "- match: grain",
+            "web* and",
+            ": ",
+            "\t",
+            "nodegroups:",
+            "states:",
+            "lint:",
+            "null",
+            "'",
+            "\u{e4}",
+        ]);
+        prop::collection::vec(pieces, 0..14).prop_map(|pieces| pieces.join(" "))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn gives_settings_or_says_why(top in text(), a in text(), b in text()) {
+            let case = case(&[("settings/top.zy", &top), ("settings/a.zy", &a), ("settings/b.zy", &b)]);
+            let (settings, _) = case.resolve(None, &[]);
+            prop_assert!(settings.value.as_map().is_some());
+            // Every secret's path leads to a value, so that masking cannot miss one.
+            for path in &settings.secret_paths {
+                prop_assert!(settings.get(&path.join(":")).is_some(), "{path:?} in {:?}", settings.value);
+            }
+        }
+
+        #[test]
+        fn gives_a_configuration_or_says_why(text in text()) {
+            let sources = MemorySources::new().with("zester.yaml", &text);
+            if let Err(error) = Project::open(Arc::new(sources), OpenOptions::default()) {
+                prop_assert!(error.diagnostics().is_some_and(|(found, _)| !found.is_empty()));
+                prop_assert!(!error.to_string().is_empty());
+            }
+        }
+    }
+}

@@ -110,7 +110,7 @@ impl Reader<'_> {
                         }
                     },
                     "ignore_missing" => {
-                        ignore_missing = matches!(&*word.to_lowercase(), "true" | "yes" | "on")
+                        ignore_missing = matches!(&*word.to_lowercase(), "true" | "yes" | "on");
                     }
                     _ => self.wrong(
                         option.key.span,

@@ -111,11 +111,8 @@ impl Sources for DiskSources {
                 let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
                 let relative = if dir.is_empty() { name.clone() } else { format!("{dir}/{name}") };
                 match entry.file_type() {
-                    Ok(kind) if kind.is_dir() => {
-                        if !is_foreign(&name, &entry.path()) {
-                            pending.push((relative, above.clone()));
-                        }
-                    }
+                    Ok(kind) if kind.is_dir() && is_foreign(&name, &entry.path()) => {}
+                    Ok(kind) if kind.is_dir() => pending.push((relative, above.clone())),
                     Ok(kind) if kind.is_file() => found.push(relative),
                     Ok(kind) if kind.is_symlink() => match fs::metadata(entry.path()) {
                         Ok(target) if target.is_file() => found.push(relative),

@@ -294,6 +294,7 @@ mod tests {
 
     #[test]
     fn a_list_is_no_set_of_facts() {
+        Facts::default().merge_text("{\n\t\"os\": \"Ubuntu\"\n}").unwrap();
         let error = Facts::default().merge_text("- a\n").unwrap_err();
         assert_eq!(error.to_string(), "it holds a list, where a map of facts is expected");
     }
