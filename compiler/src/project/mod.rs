@@ -42,8 +42,11 @@ pub struct OpenOptions {
     pub files: Option<Arc<Files>>,
     /// Gives the files of a directory that the configuration names outside of the project. Without it such a
     /// directory is an error.
-    pub outside: Option<fn(&str) -> Arc<dyn Sources>>,
+    pub outside: Option<Outside>,
 }
+
+/// Gives the files of a directory by its path as written.
+pub type Outside = Box<dyn Fn(&str) -> Arc<dyn Sources> + Send + Sync>;
 
 /// A tree of states and settings, opened for reading.
 pub struct Project {
@@ -70,7 +73,7 @@ impl Project {
         let environments = roots::environments(
             &config,
             &sources,
-            options.outside,
+            options.outside.as_ref(),
             (!options.states.is_empty()).then_some(options.states),
             (!options.settings.is_empty()).then_some(options.settings),
         )
@@ -88,7 +91,10 @@ impl Project {
 
     /// Opens the project in a directory of this machine.
     pub fn open_dir(root: &Path, mut options: OpenOptions) -> Result<Self, ConfigError> {
-        options.outside.get_or_insert(|dir| Arc::new(DiskSources::new(dir)));
+        let start = root.to_owned();
+        options
+            .outside
+            .get_or_insert_with(|| Box::new(move |dir| Arc::new(DiskSources::new(start.join(dir)))));
         Self::open(Arc::new(DiskSources::new(root)), options)
     }
 
@@ -213,6 +219,26 @@ mod tests {
             &project.tree("states/web.zy").unwrap(),
             &project.tree("states/web.zy").unwrap()
         ));
+    }
+
+    #[test]
+    fn directories_beside_the_project_belong_to_its_tree() {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in [
+            ("project/zester.yaml", "states: [states, ../formulas]\n"),
+            ("project/states/web.zy", "include: [nginx]\n"),
+            ("formulas/nginx/init.zy", "a: test.nop\n"),
+        ] {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let start = dir.path().join("project/states");
+        let project = Project::open_dir(&Project::find_root(&start), OpenOptions::default()).unwrap();
+        let nginx = project.resolve(TreeKind::States, "base", "nginx", None).unwrap();
+        assert_eq!(nginx.file.path, "../formulas/nginx/init.zy");
+        assert_eq!(&*project.read_text(&nginx.file.path).unwrap().1, "a: test.nop\n");
+        assert_eq!(project.references(TreeKind::States, "base"), ["nginx", "web"]);
     }
 
     #[test]

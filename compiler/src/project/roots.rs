@@ -1,7 +1,7 @@
 //! The roots of the state and settings trees: several directories form one tree, the first that has a file wins.
 
 use super::{
-    BASE, Config, Project,
+    BASE, Config, Outside, Project,
     config::{EnvironmentRoots, Wrong},
 };
 use crate::source::{SourceError, Sources, Spanned};
@@ -80,13 +80,11 @@ impl Environment {
     }
 }
 
-type Outside = Option<fn(&str) -> Arc<dyn Sources>>;
-
 /// The environments of a configuration, `base` first.
 pub(super) fn environments(
     config: &Config,
     sources: &Arc<dyn Sources>,
-    outside: Outside,
+    outside: Option<&Outside>,
     states: Option<Vec<Root>>,
     settings: Option<Vec<Root>>,
 ) -> Result<Vec<Environment>, Wrong> {
@@ -134,7 +132,11 @@ fn default_settings(sources: &dyn Sources) -> Vec<Root> {
     if there { vec![Root::inside("settings")] } else { Vec::new() }
 }
 
-fn directory(root: &Spanned<String>, sources: &Arc<dyn Sources>, outside: Outside) -> Result<Root, Wrong> {
+fn directory(
+    root: &Spanned<String>,
+    sources: &Arc<dyn Sources>,
+    outside: Option<&Outside>,
+) -> Result<Root, Wrong> {
     let written = root.value.trim_end_matches('/');
     let mut segments: Vec<&str> = Vec::new();
     let mut leaves = written.starts_with('/') || root.value == "/";
