@@ -1,10 +1,10 @@
 //! What can be said about a target without a peel: its form, its nodegroups, its facts.
 
-use super::{Comparison, Condition, Nodegroups, Pattern, Target};
+use super::{Condition, Nodegroups, Pattern, Target};
 use crate::{
     diagnostic::{Diagnostic, nearest},
     source::Span,
-    types::{facts_grains, facts_schema},
+    types::facts_schema,
 };
 
 crate::rule! {
@@ -123,27 +123,14 @@ fn cycle(start: &str, nodegroups: &Nodegroups) -> Option<Vec<String>> {
 }
 
 fn unknown_fact(conditions: &[Condition], span: Span) -> Option<Diagnostic> {
-    // Each condition is one way to split the text at its colons; the fact may be named by any of them.
-    let longest = conditions.last()?;
-    let keys: Vec<&str> = longest.path.iter().flat_map(|part| part.split('.')).collect();
-    let namespace = *keys.first()?;
-    let dotted = conditions.first()?.path.first()?.contains('.');
-    if !facts_schema::is_namespace(namespace) || facts_schema::fact(namespace).is_some() {
-        return None;
-    }
-    // `G@os:Debian` asks for the grain.
-    if !dotted && facts_grains::grain(namespace).is_some() {
-        return None;
-    }
-    let member = *keys.get(1)?;
-    if member == "*" || facts_schema::fact(&format!("{namespace}.{member}")).is_some() {
-        return None;
-    }
-    // `G@memory:*` asks whether there is such a namespace, and its value is no name.
-    if !dotted && !matches!(conditions.first()?.comparison, Comparison::Equal(_)) {
-        return None;
-    }
-    if !dotted && conditions.len() == 1 {
+    // Only the dotted form is ours alone: with colons a Salt tree may name a grain of its own (`system:role`).
+    let mut keys = conditions.first()?.path.first()?.split('.');
+    let (namespace, member) = (keys.next()?, keys.next()?);
+    if !facts_schema::is_namespace(namespace)
+        || facts_schema::fact(namespace).is_some()
+        || member == "*"
+        || facts_schema::fact(&format!("{namespace}.{member}")).is_some()
+    {
         return None;
     }
     let known: Vec<&str> = facts_schema::members(namespace)
@@ -254,6 +241,8 @@ mod tests {
             "G@default_ipv4:10.*",
             "P@os:(a|b)",
             "G@disk.mounts:*",
+            "G@disk.mounts.0.device:/dev/sda1",
+            "G@system:role:web",
         ] {
             assert_eq!(facts(fine), None, "{fine}");
         }

@@ -29,6 +29,11 @@ pub struct CustomFacts {
     pub problems: Vec<String>,
 }
 
+/// The directories that are read: the project's own `facts.d`, then the machine's, which wins.
+pub fn directories(project: &Path) -> Vec<PathBuf> {
+    vec![project.join("facts.d"), PathBuf::from("/etc/zester/facts.d")]
+}
+
 /// Reads `facts.d` directories, in order; a later fact of the same name wins. Built-in names are refused.
 pub fn collect_custom(
     facts: &mut Facts,
