@@ -12,3 +12,18 @@ pub(crate) fn bytes(count: usize) -> Result<Vec<u8>, String> {
     }
     Ok(bytes)
 }
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|b| [b >> 4, b & 15]);
+    digits.filter_map(|d| char::from_digit(u32::from(d), 16)).collect()
+}
+
+/// A hidden name that nobody can guess, for something that exists only until it is renamed or removed: `stem` is what a
+/// person sees it belongs to, `ending` what programs look at.
+pub(crate) fn hidden_name(stem: &str, ending: &str) -> Result<String, String> {
+    let digits = hex(&bytes(8)?);
+    // A name has at most 255 bytes.
+    let stem: String = stem.chars().take(40).collect();
+    Ok(format!(".{stem}.{digits}{ending}"))
+}

@@ -302,15 +302,9 @@ impl Extracted {
             self.clear(cx, target, opened)?;
             opened.format.extract(cx, &opened.archive, target, &opened.options)?;
         } else {
-            let mut random = [0_u8; 8];
-            rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
-                .map_err(|e| Failure::new(format!("The system gives no random number: {e}")))?;
             // Beside the target: a directory that appears under its name is complete.
             let name = target.rsplit('/').next().unwrap_or_default();
-            let aside = path::join(
-                path::parent(target),
-                &format!(".{name}.{:016x}.zester", u64::from_ne_bytes(random)),
-            );
+            let aside = path::join(path::parent(target), &crate::random::hidden_name(name, ".zester")?);
             let result = path::make_directories(cx, std::slice::from_ref(&aside), &owner_of_dirs)
                 .and_then(|()| opened.format.extract(cx, &opened.archive, &aside, &opened.options))
                 .and_then(|()| {

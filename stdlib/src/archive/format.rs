@@ -46,7 +46,7 @@ impl Format {
         {
             return Ok(Self::Zip);
         }
-        if name.ends_with(".rar") || head.starts_with(b"Rar!") {
+        if [".rar"].iter().any(|ending| name.ends_with(ending)) || head.starts_with(b"Rar!") {
             return Ok(Self::Rar);
         }
         let magic: [&[u8]; 5] = [b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"\x1f\x9d"];

@@ -168,10 +168,7 @@ impl Script {
         content: &[u8],
         address: &str,
     ) -> Result<Outcome, Failure> {
-        let mut random = [0_u8; 16];
-        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
-            .map_err(|e| Failure::new(format!("The system gives no random number: {e}")))?;
-        let dir = format!("{SCRIPT_DIR}/.{:032x}.zester", u128::from_ne_bytes(random));
+        let dir = path::join(SCRIPT_DIR, &crate::random::hidden_name("script", ".zester")?);
         let files = &cx.machine.files;
         let failed = |e: std::io::Error| {
             Failure::new(format!("The script `{address}` cannot be put into `{dir}`: {e}"))

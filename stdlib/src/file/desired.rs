@@ -136,11 +136,7 @@ impl Desired {
         }
         let dir = self.check_dir.as_deref().unwrap_or_else(|| path::parent(&self.path));
         let name = self.path.rsplit('/').next().unwrap_or_default();
-        let mut random = [0_u8; 8];
-        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
-            .map_err(|e| Failure::new(format!("The system gives no random number: {e}")))?;
-        let temporary =
-            path::join(dir, &format!(".{name}.{:016x}{}", u64::from_ne_bytes(random), self.check_suffix));
+        let temporary = path::join(dir, &crate::random::hidden_name(name, &self.check_suffix)?);
         let mut ownership = self.attributes.ownership();
         ownership.mode = Some(ownership.mode.unwrap_or(0o600) & 0o7700);
         let files = &cx.machine.files;

@@ -77,7 +77,7 @@ impl State for KeyValue {
             return Ok(Plan::unchanged(format!("The keys of `{target}` {said}")));
         }
         let left = missing.len();
-        let added: String = missing.iter().map(|(k, v)| format!("{k}{}{v}\n", self.separator)).collect();
+        let added: String = missing.iter().flat_map(|(k, v)| [k, &self.separator, v, "\n"]).collect();
         let new = if self.prepend_if_not_found {
             added + &new
         } else if self.append_if_not_found {

@@ -7,9 +7,11 @@ pub(crate) mod attributes;
 mod backup;
 mod blockreplace;
 mod comment;
+mod copy;
 pub(crate) mod desired;
 mod diff;
 mod directory;
+mod hardlink;
 mod keyvalue;
 mod line;
 mod managed;
@@ -17,12 +19,16 @@ pub(crate) mod path;
 mod pattern;
 mod presence;
 mod recurse;
+mod rename;
 mod replace;
 pub(crate) mod select;
+mod serialize;
+mod serializer;
 mod symlink;
 pub(crate) mod template;
 mod text;
 mod touch;
+mod yaml;
 
 use crate::Library;
 
@@ -39,6 +45,10 @@ pub(crate) fn register(library: &mut Library) {
         .state::<append::Prepend>()
         .state::<accumulated::Accumulated>()
         .state::<line::Line>()
+        .state::<copy::Copy>()
+        .state::<rename::Rename>()
+        .state::<hardlink::HardLink>()
+        .state::<serialize::Serialize>()
         .state::<blockreplace::BlockReplace>()
         .state::<presence::Exists>()
         .state::<presence::Missing>()

@@ -6,7 +6,7 @@ use super::{
     text::{self, Edit},
 };
 use crate::{Context, Failure, Plan, State};
-use zester_compiler::types::{Map, Path, Regex, Value};
+use zester_compiler::types::{Path, Regex, Value};
 use zester_stdlib_derive::Arguments;
 
 /// Replaces what a regular expression finds in a file.
@@ -124,6 +124,7 @@ impl Replace {
 mod tests {
     use super::*;
     use crate::provider::{FileSystem, fake::FakeMachine};
+    use zester_compiler::types::{Arguments, Map};
 
     fn args(json: &str) -> Map {
         serde_json::from_str(json).unwrap()
@@ -181,7 +182,6 @@ mod tests {
         let plan = |json: &str| {
             Replace::from_values(&args(json)).unwrap().plan(&cx).map(|_| ()).map_err(|f| f.message)
         };
-        use zester_compiler::types::Arguments;
         assert_eq!(
             plan(r#"{"name": "/f", "pattern": "a"}"#).unwrap_err(),
             "`/f` does not exist, so there is nothing to edit"

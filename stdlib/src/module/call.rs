@@ -38,7 +38,7 @@ fn of_value(function: &str, value: &Value) -> Call {
     let mut call = Call { function: function.to_owned(), args: Vec::new(), kwargs: Map::new() };
     match value {
         Value::Null => {}
-        Value::Map(map) => call.kwargs = map.clone(),
+        Value::Map(map) => call.kwargs.clone_from(map),
         Value::List(list) => {
             for item in list {
                 match item {

@@ -99,12 +99,8 @@ struct Temporary<'a> {
 
 impl<'a> Temporary<'a> {
     fn create(dir: &'a OwnedFd, beside: &str) -> io::Result<Self> {
-        // A name has at most 255 bytes; the beginning is enough for a person to see what it belongs to.
-        let stem: String = beside.chars().take(40).collect();
         for _ in 0..16 {
-            let mut random = [0_u8; 8];
-            rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
-            let name = format!(".{stem}.{:016x}.zester", u64::from_ne_bytes(random));
+            let name = crate::random::hidden_name(beside, ".zester").map_err(io::Error::other)?;
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
             match fs::openat(dir, &name, flags, Mode::from_raw_mode(0o600)) {
                 Ok(fd) => return Ok(Self { dir, name, file: fd.into(), kept: false }),
@@ -166,8 +162,8 @@ fn stat_of(raw: &fs::Stat) -> Stat {
         uid: raw.st_uid,
         gid: raw.st_gid,
         size: raw.st_size as u64,
-        modified: (raw.st_mtime as i64, raw.st_mtime_nsec as u32),
-        accessed: (raw.st_atime as i64, raw.st_atime_nsec as u32),
+        modified: (raw.st_mtime, raw.st_mtime_nsec as u32),
+        accessed: (raw.st_atime, raw.st_atime_nsec as u32),
         device: raw.st_dev,
         inode: raw.st_ino,
     }
@@ -277,9 +273,7 @@ impl FileSystem for Disk {
         match fs::symlinkat(target, &dir, name) {
             Ok(()) => {}
             Err(Errno::EXIST) => {
-                let mut random = [0_u8; 8];
-                rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
-                let temporary = format!(".{:016x}.zester", u64::from_ne_bytes(random));
+                let temporary = crate::random::hidden_name(name, ".zester").map_err(io::Error::other)?;
                 fs::symlinkat(target, &dir, &temporary)?;
                 if let Err(error) = fs::renameat(&dir, &temporary, &dir, name) {
                     let _ = fs::unlinkat(&dir, &temporary, AtFlags::empty());

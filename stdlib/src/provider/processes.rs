@@ -125,7 +125,7 @@ impl Line {
 
     /// Becomes another user, with that user's groups. `setpriv` replaces itself by the program and opens no
     /// session; BusyBox's cannot change users, so there `su` has to do.
-    fn as_user(self, path: &str, user: &str, group: Option<&str>) -> io::Result<Self> {
+    fn run_by(self, path: &str, user: &str, group: Option<&str>) -> io::Result<Self> {
         let real = |name: &str| {
             find_in(path, name).filter(|p| std::fs::canonicalize(p).is_ok_and(|p| !p.ends_with("busybox")))
         };
@@ -273,10 +273,10 @@ fn prepare(command: &Command) -> io::Result<std::process::Command> {
     let account = command.runas.as_deref().map(Account::of).transpose()?;
     let other = account.as_ref().filter(|a| a.uid != geteuid().as_raw() || command.group.is_some());
     if let Some(account) = other {
-        line = line.as_user(&path, &account.name, command.group.as_deref())?;
+        line = line.run_by(&path, &account.name, command.group.as_deref())?;
     } else if let Some(group) = &command.group {
         let own = geteuid().as_raw().to_string();
-        line = line.as_user(&path, &Account::of(&own)?.name, Some(group))?;
+        line = line.run_by(&path, &Account::of(&own)?.name, Some(group))?;
     }
     let Some((program, args)) = line.0.split_first() else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no program to run"));

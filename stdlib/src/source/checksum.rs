@@ -64,7 +64,7 @@ fn hash_of(algorithm: Algorithm, content: &[u8]) -> String {
         Algorithm::Sha384 => Sha384::digest(content).to_vec(),
         Algorithm::Sha512 => Sha512::digest(content).to_vec(),
     };
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    crate::random::hex(&bytes)
 }
 
 impl Checksum {

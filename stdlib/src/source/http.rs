@@ -138,10 +138,7 @@ pub(super) fn fetch(
     let tag = answer.headers().get("etag").and_then(|t| t.to_str().ok()).map(str::to_owned);
     let dir = file.parent().unwrap_or(Path::new("/"));
     make_private(dir)?;
-    let mut random = [0_u8; 8];
-    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
-        .map_err(|e| Failure::new(format!("The system gives no random number: {e}")))?;
-    let temporary = dir.join(format!(".{:016x}.download", u64::from_ne_bytes(random)));
+    let temporary = dir.join(crate::random::hidden_name("download", "")?);
     let result = receive(cx, url, &mut answer.body_mut().as_reader(), &temporary).and_then(|()| {
         if let Some(checksum) = checksum {
             let content = fs::read(&temporary).map_err(|e| io_failure(&temporary, &e))?;
@@ -192,5 +189,108 @@ fn receive(cx: &Context, url: &str, body: &mut impl Read, to: &Path) -> Result<(
             return Err(Failure::new(format!("`{url}` has more than {MAX_BYTES} bytes; it was not taken")));
         }
         file.write_all(buffer.get(..count).unwrap_or_default()).map_err(|e| io_failure(to, &e))?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::fake::FakeMachine;
+    use std::{
+        io::{BufRead, BufReader},
+        net::TcpListener,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+    };
+
+    /// A server on loopback that answers each request by what `answer` makes of its head, and counts them.
+    fn serve(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = count.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(mut stream) = stream else { return };
+                let mut head = String::new();
+                for line in BufReader::new(stream.try_clone().unwrap()).lines() {
+                    let line = line.unwrap_or_default();
+                    if line.is_empty() {
+                        break;
+                    }
+                    head.push_str(&line.to_lowercase());
+                    head.push('\n');
+                }
+                counted.fetch_add(1, Ordering::SeqCst);
+                let _ = stream.write_all(&answer(&head));
+            }
+        });
+        (address, count)
+    }
+
+    fn ok(body: &str, headers: &str) -> Vec<u8> {
+        let length = body.len();
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n{body}").into_bytes()
+    }
+
+    /// Downloads are cached by address, and each server has a port of its own: addresses never meet.
+    fn forget(cx: &Context, url: &str) {
+        let file = cached(cx, url).unwrap();
+        let _ = fs::remove_file(file.with_extension("etag"));
+        let _ = fs::remove_file(file);
+    }
+
+    #[test]
+    fn a_download_with_the_right_checksum_is_not_repeated() {
+        let cx = FakeMachine::new().context();
+        let (address, count) = serve(|_| ok("hello", ""));
+        let url = format!("{address}/a.txt");
+        let sum = Checksum::parse("5d41402abc4b2a76b9719d911017c592").unwrap();
+        for _ in 0..2 {
+            assert_eq!(fs::read(fetch(&cx, &url, Some(&sum), false).unwrap()).unwrap(), b"hello");
+        }
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+        let other = Checksum::parse(&"0".repeat(32)).unwrap();
+        let failure = fetch(&cx, &url, Some(&other), false).unwrap_err();
+        assert!(failure.message.contains("has the checksum 5d41"), "{}", failure.message);
+        forget(&cx, &url);
+    }
+
+    #[test]
+    fn without_a_checksum_the_server_says_whether_it_changed() {
+        let cx = FakeMachine::new().context();
+        let (address, count) = serve(|head| {
+            if head.contains("if-none-match: \"v1\"") {
+                b"HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n".to_vec()
+            } else {
+                ok("one", "ETag: \"v1\"\r\n")
+            }
+        });
+        let url = format!("{address}/b");
+        for _ in 0..2 {
+            assert_eq!(fs::read(fetch(&cx, &url, None, false).unwrap()).unwrap(), b"one");
+        }
+        assert_eq!(count.load(Ordering::SeqCst), 2);
+        forget(&cx, &url);
+    }
+
+    #[test]
+    fn what_goes_wrong_names_the_address() {
+        let cx = FakeMachine::new().context();
+        let (address, _) = serve(|head| {
+            if head.contains("/short") {
+                b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\nConnection: close\r\n\r\nabc".to_vec()
+            } else {
+                b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec()
+            }
+        });
+        let missing = fetch(&cx, &format!("{address}/none"), None, false).unwrap_err();
+        assert!(missing.message.contains("/none` cannot be downloaded: the server answers 404"), "{}", missing.message);
+        let url = format!("{address}/short");
+        let short = fetch(&cx, &url, None, false).unwrap_err();
+        assert!(short.message.contains("broke off after 3 bytes"), "{}", short.message);
+        assert!(!cached(&cx, &url).unwrap().exists());
     }
 }

@@ -38,10 +38,8 @@ impl Choice {
             Self::Yes => true,
             Self::No => false,
             Self::Random => {
-                let mut random = [0_u8; 1];
                 // Without a random number it is decided for success.
-                rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty()).is_err()
-                    || random.first().is_some_and(|b| b & 1 == 0)
+                crate::random::bytes(1).map_or(true, |b| b.first().is_some_and(|b| b & 1 == 0))
             }
         }
     }
