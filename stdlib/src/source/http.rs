@@ -232,7 +232,8 @@ mod tests {
 
     fn ok(body: &str, headers: &str) -> Vec<u8> {
         let length = body.len();
-        format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n{body}").into_bytes()
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n{body}")
+            .into_bytes()
     }
 
     /// Downloads are cached by address, and each server has a port of its own: addresses never meet.
@@ -287,7 +288,11 @@ mod tests {
             }
         });
         let missing = fetch(&cx, &format!("{address}/none"), None, false).unwrap_err();
-        assert!(missing.message.contains("/none` cannot be downloaded: the server answers 404"), "{}", missing.message);
+        assert!(
+            missing.message.contains("/none` cannot be downloaded: the server answers 404"),
+            "{}",
+            missing.message
+        );
         let url = format!("{address}/short");
         let short = fetch(&cx, &url, None, false).unwrap_err();
         assert!(short.message.contains("broke off after 3 bytes"), "{}", short.message);
