@@ -30,13 +30,20 @@ fn a_killed_writer_leaves_the_old_or_the_new_file() {
         writer.kill().unwrap();
         writer.wait().unwrap();
         let content = fs::read(&path).unwrap();
-        assert!(is_whole(&content), "round {round}: {} bytes, neither the old nor the new content", content.len());
+        assert!(
+            is_whole(&content),
+            "round {round}: {} bytes, neither the old nor the new content",
+            content.len()
+        );
         match content.first() {
             Some(b'a') => seen_a += 1,
             _ => seen_b += 1,
         }
     }
-    assert!(seen_a > 0 && seen_b > 0, "the writer was always killed at the same place: {seen_a} and {seen_b}");
+    assert!(
+        seen_a > 0 && seen_b > 0,
+        "the writer was always killed at the same place: {seen_a} and {seen_b}"
+    );
 }
 
 #[test]
@@ -51,7 +58,13 @@ fn a_full_disk_leaves_the_old_file_and_names_it() {
     );
     let run = |options: &[&str]| Command::new("unshare").args(options).args(["sh", "-c", &script]).output();
     let output = match run(&["--mount"]) {
-        Ok(output) if output.status.success() || output.status.code() == Some(98) || output.status.code() == Some(97) => output,
+        Ok(output)
+            if output.status.success()
+                || output.status.code() == Some(98)
+                || output.status.code() == Some(97) =>
+        {
+            output
+        }
         // Without root a name space of one's own may do.
         _ => match run(&["--mount", "--map-root-user"]) {
             Ok(output) if output.status.code() != Some(99) && output.status.code() != Some(1) => output,
@@ -63,7 +76,10 @@ fn a_full_disk_leaves_the_old_file_and_names_it() {
     };
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let lines: Vec<&str> = said.lines().collect();
-    let message = format!("`{}/file` cannot be written and is left as it was: No space left on device", dir.path().display());
+    let message = format!(
+        "`{}/file` cannot be written and is left as it was: No space left on device",
+        dir.path().display()
+    );
     assert!(output.status.success(), "{said}");
     assert!(lines.first().is_some_and(|l| l.starts_with(&message)), "{said}");
     assert_eq!(lines.get(1..), Some(["aa1001", "file"].as_slice()), "{said}");

@@ -4,8 +4,8 @@
 //! prints what went wrong.
 
 use std::process::ExitCode;
-use zester_stdlib::{Context, library, provider::fake::FakeMachine};
 use zester_compiler::types::{Map, Value};
+use zester_stdlib::{Context, library, provider::fake::FakeMachine};
 
 fn write(cx: &Context, path: &str, content: String) -> Result<(), String> {
     let args = Map::from_iter([
@@ -27,7 +27,8 @@ fn main() -> ExitCode {
     let cx = FakeMachine::on_disk().context();
     let result = match words.get(1..) {
         Some(["loop", path]) => loop {
-            let done = write(&cx, path, "a".repeat(65_536)).and_then(|()| write(&cx, path, "b".repeat(32_768)));
+            let done =
+                write(&cx, path, "a".repeat(65_536)).and_then(|()| write(&cx, path, "b".repeat(32_768)));
             if done.is_err() {
                 break done;
             }
