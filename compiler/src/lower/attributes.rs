@@ -58,9 +58,10 @@ pub const REQUISITES: [&str; 17] = [
     "listen_in",
 ];
 
-/// `order: first` and `order: last`.
-const ORDER_FIRST: i64 = -1_000_000;
-const ORDER_LAST: i64 = 1_000_000;
+/// `order: first`
+pub const ORDER_FIRST: i64 = -1_000_000;
+/// `order: last`
+pub const ORDER_LAST: i64 = 1_000_000;
 
 /// Salt's defaults of `retry`.
 const RETRY: Retry = Retry { attempts: 2, until: true, interval: 30.0, splay: 0.0 };

@@ -397,6 +397,18 @@ impl<'r> Reader<'r> {
     }
 }
 
+/// Reads a list of parameters that stands elsewhere than below a function: the overrides of an entry of `names`.
+pub fn read_arguments<'t>(
+    key: &'t Node,
+    value: &'t Node,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<Argument<'t>> {
+    let template = Template::default();
+    let mut function = computed(key.span);
+    Reader::new(&template, false, diagnostics).arguments(&mut function, key, value);
+    function.arguments
+}
+
 fn is_scalar(node: &Node) -> bool {
     matches!(node.kind, NodeKind::Scalar(_))
 }

@@ -9,6 +9,7 @@ mod requisite;
 mod rules;
 mod statements;
 
+pub use body::read_arguments;
 pub use expand::expand_values;
 pub use requisite::{read_requisites, requisite_name, requisite_of_key};
 pub(crate) use rules::RULES;

@@ -14,6 +14,19 @@ impl<'t> StateFile<'t> {
         file
     }
 
+    /// Reads the includes alone.
+    pub fn read_includes(root: &'t Node) -> Self {
+        let mut file = Self::default();
+        if let Some(mapping) = root.as_mapping() {
+            for entry in &mapping.entries {
+                if entry.key.text().as_deref() == Some("include") {
+                    file.includes(&entry.value);
+                }
+            }
+        }
+        file
+    }
+
     fn top_level(&mut self, root: &'t Node, template: &Template) {
         match &root.kind {
             NodeKind::Mapping(mapping) => self.statements(mapping, template),
