@@ -12,7 +12,7 @@ use crate::{
     },
     rule,
     source::Span,
-    syntax::{Node, template::Template},
+    syntax::{Node, NodeKind, ScalarStyle, template::Template},
     types::{Constraint, Map, Param, Signature, Type, Value, decode::decode},
 };
 
@@ -226,7 +226,7 @@ impl<'t> Binder<'_, 't> {
         }
         let span = argument.key.span;
         let nothing =
-            matches!(argument.value.kind, crate::syntax::NodeKind::Empty) && argument.misindented.is_empty();
+            argument.value.is_nothing() && is_plain(argument.value) && argument.misindented.is_empty();
         if !nothing {
             // The same word twice is the reader's finding.
             let earlier = self
@@ -383,6 +383,11 @@ impl<'t> Binder<'_, 't> {
             );
         }
     }
+}
+
+/// Whether a node is written without quotes.
+fn is_plain(node: &Node) -> bool {
+    !matches!(&node.kind, NodeKind::Scalar(s) if s.style != ScalarStyle::Plain)
 }
 
 fn quoted(names: &[&str], last: &str) -> String {

@@ -35,7 +35,11 @@ pub(super) struct Drafts<'u> {
 
 impl<'u> Drafts<'u> {
     /// Collects the states of `files`, each with the index of its unit; then extends, then excludes, as Salt does.
-    pub(super) fn collect(files: Vec<(usize, StateFile<'u>)>, units: &Units<'_>, registry: &Registry) -> Self {
+    pub(super) fn collect(
+        files: Vec<(usize, StateFile<'u>)>,
+        units: &Units<'_>,
+        registry: &Registry,
+    ) -> Self {
         let mut all = Self {
             drafts: Vec::new(),
             by_id: HashMap::new(),
@@ -77,7 +81,14 @@ impl<'u> Drafts<'u> {
                 self.duplicate(&id, &name, earlier, unit, state.id);
             }
             let signature = registry.get(FunctionKind::State, &name.module, &name.function).cloned();
-            self.drafts.push(Draft { unit, id: id.to_string(), id_node: state.id, name, function, signature });
+            self.drafts.push(Draft {
+                unit,
+                id: id.to_string(),
+                id_node: state.id,
+                name,
+                function,
+                signature,
+            });
         }
     }
 
@@ -147,7 +158,8 @@ impl<'u> Drafts<'u> {
             format!("`extend` names `{wanted}` of `{id}`, which has {}", has.join(" and ")),
         );
         if let Some(first) = targets.first() {
-            diagnostic = diagnostic.label(self.drafts[*first].id_node.span, format!("`{id}` is defined here"));
+            diagnostic =
+                diagnostic.label(self.drafts[*first].id_node.span, format!("`{id}` is defined here"));
         }
         self.diagnostics.push(diagnostic.help(format!("write {}", has.join(" or "))));
     }

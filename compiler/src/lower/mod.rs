@@ -170,8 +170,13 @@ fn load(input: &LowerInput<'_>, units: &mut Units<'_>) {
 fn placed(diagnostics: Vec<Diagnostic>, units: &Units<'_>) -> Vec<Diagnostic> {
     let mut placed: Vec<Diagnostic> = diagnostics.into_iter().map(|d| units.places.map(d)).collect();
     placed.sort_by(|a, b| {
-        (a.span.file, a.span.start, a.span.end, a.rule.code, &a.message)
-            .cmp(&(b.span.file, b.span.start, b.span.end, b.rule.code, &b.message))
+        (a.span.file, a.span.start, a.span.end, a.rule.code, &a.message).cmp(&(
+            b.span.file,
+            b.span.start,
+            b.span.end,
+            b.rule.code,
+            &b.message,
+        ))
     });
     let mut seen = HashSet::new();
     placed.retain(|d| seen.insert((d.span, d.rule.code, d.message.clone())));

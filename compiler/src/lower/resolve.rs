@@ -39,8 +39,7 @@ struct Index<'s> {
 
 impl<'s> Index<'s> {
     fn new(states: &'s [Prepared]) -> Self {
-        let mut index =
-            Self { any: HashMap::new(), module: HashMap::new(), units: HashMap::new(), states };
+        let mut index = Self { any: HashMap::new(), module: HashMap::new(), units: HashMap::new(), states };
         for (i, state) in states.iter().enumerate() {
             let node = &state.node;
             let other = (node.id != node.name).then_some(node.name.as_str());
@@ -117,7 +116,11 @@ impl<'s> Index<'s> {
     }
 
     fn candidates(&self) -> impl Iterator<Item = Candidate<'_>> + Clone {
-        self.states.iter().map(|s| Candidate { id: &s.node.id, name: &s.node.name, function: &s.node.function })
+        self.states.iter().map(|s| Candidate {
+            id: &s.node.id,
+            name: &s.node.name,
+            function: &s.node.function,
+        })
     }
 }
 
@@ -160,7 +163,8 @@ pub(super) fn resolve(
         }
     }
     if !inherited.is_empty() {
-        let originals: Vec<crate::ir::Node> = inherited.iter().map(|(_, from)| states[*from].node.clone()).collect();
+        let originals: Vec<crate::ir::Node> =
+            inherited.iter().map(|(_, from)| states[*from].node.clone()).collect();
         for ((to, _), from) in inherited.iter().zip(&originals) {
             inherit(&mut states[*to].node, from, registry);
         }

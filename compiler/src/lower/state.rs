@@ -12,7 +12,7 @@ use crate::{
     },
     diagnostic::Diagnostic,
     ir,
-    source::{Files, Span},
+    source::Files,
     syntax::{Node, NodeKind, template::Template},
     types::{Map, Registry, Type, Value, decode::decode},
 };
@@ -24,8 +24,6 @@ pub(super) struct Prepared {
     pub unit: usize,
     pub references: Vec<Reference>,
     pub uses: Vec<Reference>,
-    /// The place of the id, for messages.
-    pub id_span: Span,
     pub never_changes: bool,
 }
 
@@ -55,7 +53,7 @@ impl Preparer<'_> {
                 // Under another name of the parameter it is an argument like any other.
                 (_, Some(value)) => Some(value.clone()),
                 (Some((_, Some(value))), None) => Some(value.clone()),
-                (Some((argument, None)), None) if !matches!(argument.value.kind, NodeKind::Empty) => None,
+                (Some((argument, None)), None) if !argument.value.is_nothing() => None,
                 _ => check_name(&signature, draft.id_node, &mut self.diagnostics),
             };
             states.push(self.finish(&base, &bound, name, &signature.params, signature.never_changes));
@@ -86,7 +84,7 @@ impl Preparer<'_> {
         let mut args = bound.args.clone();
         let text = name.as_ref().map_or_else(|| draft.id.clone(), display);
         if let Some(primary) = base.primary {
-            args.insert(primary.to_owned(), name.unwrap_or_else(|| Value::from(draft.id.as_str())));
+            args.shift_insert(0, primary.to_owned(), name.unwrap_or_else(|| Value::from(draft.id.as_str())));
         }
         let secret = params
             .iter()
@@ -114,7 +112,6 @@ impl Preparer<'_> {
             unit: draft.unit,
             references: bound.references.clone(),
             uses: bound.uses.clone(),
-            id_span: draft.id_node.span,
             never_changes,
         }
     }
@@ -162,14 +159,15 @@ impl Preparer<'_> {
         let mut entries = Vec::new();
         let items: Vec<&Node> = match &argument.value.kind {
             NodeKind::Sequence(sequence) => sequence.items.iter().collect(),
-            NodeKind::Empty => Vec::new(),
+            _ if argument.value.is_nothing() => Vec::new(),
             _ => vec![argument.value],
         };
         for item in items {
             match &item.kind {
                 NodeKind::Mapping(mapping) => {
                     for entry in &mapping.entries {
-                        let overrides = super::document::read_arguments(&entry.key, &entry.value, &mut self.diagnostics);
+                        let overrides =
+                            super::document::read_arguments(&entry.key, &entry.value, &mut self.diagnostics);
                         entries.push(NameEntry { name: &entry.key, overrides });
                     }
                 }
@@ -238,7 +236,9 @@ pub(super) fn inherit(to: &mut ir::Node, from: &ir::Node, registry: &Registry) {
         .and_then(|s| s.primary().map(|p| p.name));
     let mut inherited = Map::new();
     for (name, value) in &from.args {
-        let known = signature.as_ref().is_some_and(|s| s.open || s.params.iter().any(|p| p.name == name && !p.primary));
+        let known = signature
+            .as_ref()
+            .is_some_and(|s| s.open || s.params.iter().any(|p| p.name == name && !p.primary));
         if known && Some(name.as_str()) != from_primary && !to.args.contains_key(name) {
             inherited.insert(name.clone(), value.clone());
         }

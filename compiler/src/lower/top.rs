@@ -1,6 +1,10 @@
 //! The top file: which refs of which environment a peel gets.
 
-use super::{place::rendered_file, rules::TOP_SHAPE, unit::{RenderRequest, Units}};
+use super::{
+    place::rendered_file,
+    rules::TOP_SHAPE,
+    unit::{RenderRequest, Units},
+};
 use crate::{
     diagnostic::Diagnostic,
     project::{Project, TreeKind},
@@ -23,7 +27,12 @@ const TOP: usize = 1 << 24;
 
 /// Reads the top files of all environments. Each environment's part is taken from its own top file where it has one,
 /// else from the base's.
-pub(super) fn select(project: &Project, units: &mut Units<'_>, subject: &Subject<'_>, env: Option<&str>) -> Vec<Selected> {
+pub(super) fn select(
+    project: &Project,
+    units: &mut Units<'_>,
+    subject: &Subject<'_>,
+    env: Option<&str>,
+) -> Vec<Selected> {
     let mut selected: Vec<Selected> = Vec::new();
     let mut seen = HashSet::new();
     let environments: Vec<String> = project.environments().map(str::to_owned).collect();
@@ -65,8 +74,12 @@ impl Reader<'_> {
 
     fn environments(&mut self, root: &Node) -> Vec<(String, Vec<(String, Span)>)> {
         let Some(mapping) = root.as_mapping() else {
-            if !matches!(root.kind, NodeKind::Empty | NodeKind::Error) {
-                self.shape(root, "A top file is a map of environments", "write `base:` and the targets below it");
+            if !root.is_nothing() && !matches!(root.kind, NodeKind::Error) {
+                self.shape(
+                    root,
+                    "A top file is a map of environments",
+                    "write `base:` and the targets below it",
+                );
             }
             return Vec::new();
         };
@@ -80,8 +93,12 @@ impl Reader<'_> {
 
     fn targets(&mut self, node: &Node) -> Vec<(String, Span)> {
         let Some(mapping) = node.as_mapping() else {
-            if !matches!(node.kind, NodeKind::Empty | NodeKind::Error) {
-                self.shape(node, "An environment is a map of targets", "write `'*':` and a list of refs below it");
+            if !node.is_nothing() && !matches!(node.kind, NodeKind::Error) {
+                self.shape(
+                    node,
+                    "An environment is a map of targets",
+                    "write `'*':` and a list of refs below it",
+                );
             }
             return Vec::new();
         };
@@ -103,7 +120,11 @@ impl Reader<'_> {
                 Ok(false) => {}
                 Err(error) => {
                     let text = error.to_string();
-                    self.diagnostics.push(Diagnostic::new(&TOP_SHAPE, entry.key.span, format!("This target cannot be decided: {text}")));
+                    self.diagnostics.push(Diagnostic::new(
+                        &TOP_SHAPE,
+                        entry.key.span,
+                        format!("This target cannot be decided: {text}"),
+                    ));
                 }
             }
         }
@@ -116,7 +137,8 @@ impl Reader<'_> {
         let mut refs = Vec::new();
         let items: Vec<&Node> = match &node.kind {
             NodeKind::Sequence(sequence) => sequence.items.iter().collect(),
-            NodeKind::Empty | NodeKind::Error => Vec::new(),
+            NodeKind::Error => Vec::new(),
+            _ if node.is_nothing() => Vec::new(),
             _ => vec![node],
         };
         for item in items {
@@ -134,10 +156,10 @@ impl Reader<'_> {
                                 Some(found) => form = Some(found),
                                 None => {
                                     let message = format!("`match` names no form of target: `{word}`");
-                                    self.diagnostics.push(
-                                        Diagnostic::new(&TOP_SHAPE, entry.value.span, message)
-                                            .help("leave it out: a target says its form itself, as in `G@os:Debian`"),
-                                    );
+                                    self.diagnostics
+                                        .push(Diagnostic::new(&TOP_SHAPE, entry.value.span, message).help(
+                                        "leave it out: a target says its form itself, as in `G@os:Debian`",
+                                    ));
                                 }
                             },
                             Some("order" | "ignore_missing") => {}

@@ -94,12 +94,8 @@ impl<'a> Units<'a> {
         }
         let index = self.units.len();
         self.known.insert(key, index);
-        let request = RenderRequest {
-            file: &reference.file,
-            env,
-            sls: &reference.name,
-            id: rendered_file(index),
-        };
+        let request =
+            RenderRequest { file: &reference.file, env, sls: &reference.name, id: rendered_file(index) };
         let mut root = self.render_apart(index, &request);
         root.iter_mut().for_each(expand_values);
         let includes = root.as_ref().map(includes_of).unwrap_or_default();
@@ -153,7 +149,8 @@ impl<'a> Units<'a> {
             let glob = crate::target::Glob::lenient(reference);
             return (0..self.units.len()).filter(|i| glob.matches(&self.units[*i].sls)).collect();
         }
-        let exact = |name: &str| (0..self.units.len()).filter(|i| self.units[*i].sls == name).collect::<Vec<_>>();
+        let exact =
+            |name: &str| (0..self.units.len()).filter(|i| self.units[*i].sls == name).collect::<Vec<_>>();
         let found = exact(reference);
         if !found.is_empty() {
             return found;

@@ -244,6 +244,15 @@ impl Node {
         }
     }
 
+    /// Whether nothing was written, or only quotes around nothing.
+    pub fn is_nothing(&self) -> bool {
+        match &self.kind {
+            NodeKind::Empty => true,
+            NodeKind::Scalar(scalar) => scalar.literal().is_some_and(|text| text.is_empty()),
+            _ => false,
+        }
+    }
+
     /// What it is, for messages: "a list", "a map", "text".
     pub fn describe(&self) -> &'static str {
         match &self.kind {

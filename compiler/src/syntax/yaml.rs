@@ -303,7 +303,8 @@ impl Builder<'_> {
             .collect();
         let inside: Vec<&Insert> =
             inside.into_iter().filter(|i| range.start <= i.range.start && i.range.end <= range.end).collect();
-        if text.is_empty() && style == ScalarStyle::Plain && inside.is_empty() {
+        // For a value that is not written the parser reports `~` of no width.
+        if (text.is_empty() || range.is_empty()) && style == ScalarStyle::Plain && inside.is_empty() {
             return Node { span, kind: NodeKind::Empty, tag };
         }
         let parts = parts(self.file, self.text, text, &range, &inside);

@@ -53,6 +53,7 @@ impl<'r> Reader<'r> {
             NodeKind::Error => {}
             NodeKind::Empty => self.no_function(state.id),
             NodeKind::Scalar(scalar) => match scalar.literal() {
+                Some(text) if text.is_empty() => self.no_function(state.id),
                 Some(text) => self.short(state, value, &text),
                 None => state.functions.push(computed(value.span)),
             },
@@ -331,7 +332,7 @@ impl<'r> Reader<'r> {
                 && index == 0
                 && !mapping.flow
                 && !rest.is_empty()
-                && matches!(entry.value.kind, NodeKind::Empty)
+                && entry.value.is_nothing()
                 && name.as_deref().is_some_and(|n| MISINDENTED.contains(&n));
             function.arguments.push(Argument {
                 key: &entry.key,

@@ -88,7 +88,8 @@ impl Reader<'_> {
 
     fn value(&mut self, value: &Node) {
         match &value.kind {
-            NodeKind::Empty | NodeKind::Error => {}
+            _ if value.is_nothing() => {}
+            NodeKind::Error => {}
             NodeKind::Sequence(sequence) => {
                 if let Some(splice) = sequence.splices.first() {
                     let span = splice.span;
@@ -145,14 +146,16 @@ impl Reader<'_> {
                 tag: None,
             };
             match &entry.value.kind {
-                NodeKind::Scalar(scalar) => match (entry.key.text(), scalar.literal()) {
-                    (Some(key), Some(name)) => self.push(map_target(&key, &name), &place),
-                    _ => self.push(Target::Unknown, &place),
-                },
+                NodeKind::Scalar(scalar) if !entry.value.is_nothing() => {
+                    match (entry.key.text(), scalar.literal()) {
+                        (Some(key), Some(name)) => self.push(map_target(&key, &name), &place),
+                        _ => self.push(Target::Unknown, &place),
+                    }
+                }
                 NodeKind::Choice(_) | NodeKind::Splice(_) | NodeKind::Error => {
                     self.push(Target::Unknown, &place);
                 }
-                NodeKind::Empty => {
+                NodeKind::Empty | NodeKind::Scalar(_) => {
                     let key = entry.key.text().unwrap_or_default();
                     let message = format!("`{key}` names no state in this item of `{}`", self.name);
                     self.diagnostics.push(
