@@ -2,7 +2,7 @@
 
 use crate::{Context, Failure, Plan, State};
 use std::{collections::HashMap, sync::Arc};
-use zester_compiler::types::{Arguments, FunctionKind, Map, Registry, Value};
+use zester_compiler::types::{Arguments, FunctionKind, Map, Registry, Type, Value};
 
 /// A state function bound to its arguments, without its type.
 pub trait StateFunction: Send + Sync {
@@ -87,6 +87,16 @@ impl Library {
             .get(FunctionKind::Exec, module, function)
             .ok_or_else(|| format!("there is no function `{name}`"))?;
         let mut bound = Map::new();
+        // A list at the end takes all further positional arguments (`file.join(a, b, c)`).
+        let fixed = signature.params.len().saturating_sub(1);
+        let variadic = signature.params.last().filter(|p| matches!(p.ty, Type::List(_)) && args.len() > fixed + 1);
+        let args = match variadic {
+            Some(param) => {
+                bound.insert(param.name.to_owned(), Value::List(args.get(fixed..).unwrap_or_default().to_vec()));
+                args.get(..fixed).unwrap_or_default()
+            }
+            None => args,
+        };
         for (index, value) in args.iter().enumerate() {
             let param = signature.params.get(index).ok_or_else(|| {
                 format!("`{name}` takes {} arguments, not {}", signature.params.len(), args.len())

@@ -1,6 +1,76 @@
 //! Exec functions: what `salt[…]`, guards, `module.run` and the command line call.
+//!
+//! They are small and many, so a file holds one module of them. What only needs facts and settings while rendering
+//! is the template environment's own.
+
+/// Declares an exec function: its argument struct, its signature, and what it does.
+macro_rules! exec {
+    (
+        $(#[doc = $doc:literal])+
+        $name:literal $effect:ident $struct:ident {
+            $( $(#[$meta:meta])* $field:ident: $ty:ty ),* $(,)?
+        } |$it:pat_param, $cx:pat_param| $body:expr
+    ) => {
+        $(#[doc = $doc])+
+        #[derive($crate::Arguments)]
+        #[exec($name, $effect)]
+        pub(crate) struct $struct { $( $(#[$meta])* $field: $ty ),* }
+
+        impl $crate::Exec for $struct {
+            fn call(&self, cx: &$crate::Context) -> Result<zester_compiler::types::Value, String> {
+                let body = |$it: &Self, $cx: &$crate::Context| -> Result<zester_compiler::types::Value, String> {
+                    $body
+                };
+                body(self, cx)
+            }
+        }
+    };
+}
+
+mod cmd;
+mod cp;
+mod data;
+mod disk;
+mod environ;
+mod file_change;
+mod file_read;
+mod hashutil;
+mod http;
+mod network;
+mod pkg;
+mod random;
+mod saltutil;
+mod service;
+mod status;
+mod sys;
+mod system;
+mod test;
+mod user;
+
+#[cfg(test)]
+mod tests;
 
 use crate::Library;
 
 /// Adds the module's functions.
-pub(crate) fn register(_library: &mut Library) {}
+pub(crate) fn register(library: &mut Library) {
+    cmd::register(library);
+    cp::register(library);
+    data::register(library);
+    disk::register(library);
+    environ::register(library);
+    file_change::register(library);
+    file_read::register(library);
+    hashutil::register(library);
+    http::register(library);
+    network::register(library);
+    pkg::register(library);
+    random::register(library);
+    saltutil::register(library);
+    service::register(library);
+    status::register(library);
+    sys::register(library);
+    system::register(library);
+    test::register(library);
+    user::register(library);
+}

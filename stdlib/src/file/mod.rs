@@ -16,7 +16,7 @@ mod keyvalue;
 mod line;
 mod managed;
 pub(crate) mod path;
-mod pattern;
+pub(crate) mod pattern;
 mod presence;
 mod recurse;
 mod rename;

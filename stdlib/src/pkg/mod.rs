@@ -17,8 +17,10 @@ mod wanted;
 use crate::Library;
 
 pub(crate) use files::{PackageFile, wanted_files};
-pub(crate) use index::{force as refresh_now, forget_refresh, note_new_repository};
-pub(crate) use version::satisfies;
+pub(crate) use index::{force as refresh_now, forget_refresh, note_new_repository, refresh_if_due};
+pub(crate) use transaction::observe;
+pub(crate) use version::{glob, satisfies};
+pub(crate) use wanted::wanted;
 
 /// Adds the module's functions.
 pub(crate) fn register(library: &mut Library) {

@@ -25,7 +25,7 @@ pub(crate) struct Checksum {
 }
 
 impl Algorithm {
-    fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         Some(match name.to_ascii_lowercase().replace('-', "").as_str() {
             "md5" => Self::Md5,
             "sha1" => Self::Sha1,
@@ -55,7 +55,7 @@ pub(crate) fn digest(content: &[u8]) -> String {
     hash_of(Algorithm::Sha256, content)
 }
 
-fn hash_of(algorithm: Algorithm, content: &[u8]) -> String {
+pub(crate) fn hash_of(algorithm: Algorithm, content: &[u8]) -> String {
     let bytes = match algorithm {
         Algorithm::Md5 => Md5::digest(content).to_vec(),
         Algorithm::Sha1 => Sha1::digest(content).to_vec(),

@@ -45,7 +45,7 @@ fn trusted() -> RootCerts {
     RootCerts::WebPki
 }
 
-fn agent(insecure: bool) -> &'static Agent {
+pub(crate) fn agent(insecure: bool) -> &'static Agent {
     static SECURE: OnceLock<Agent> = OnceLock::new();
     static INSECURE: OnceLock<Agent> = OnceLock::new();
     let cell = if insecure { &INSECURE } else { &SECURE };

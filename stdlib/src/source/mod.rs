@@ -1,10 +1,10 @@
 //! Where the content of files comes from: the state tree, the machine itself, the web.
 
 mod checksum;
-mod http;
+pub(crate) mod http;
 mod location;
 
-pub(crate) use checksum::{Checksum, digest};
+pub(crate) use checksum::{Algorithm, Checksum, digest, hash_of};
 pub(crate) use location::Location;
 
 use crate::{Context, Failure, file::path};

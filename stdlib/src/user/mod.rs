@@ -9,7 +9,7 @@ mod present;
 use crate::Library;
 
 pub(crate) use gecos::Gecos;
-pub(crate) use password::crypt;
+pub(crate) use password::{crypt, new_salt};
 
 /// Adds the module's functions.
 pub(crate) fn register(library: &mut Library) {
