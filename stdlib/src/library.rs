@@ -89,10 +89,14 @@ impl Library {
         let mut bound = Map::new();
         // A list at the end takes all further positional arguments (`file.join(a, b, c)`).
         let fixed = signature.params.len().saturating_sub(1);
-        let variadic = signature.params.last().filter(|p| matches!(p.ty, Type::List(_)) && args.len() > fixed + 1);
+        let variadic =
+            signature.params.last().filter(|p| matches!(p.ty, Type::List(_)) && args.len() > fixed + 1);
         let args = match variadic {
             Some(param) => {
-                bound.insert(param.name.to_owned(), Value::List(args.get(fixed..).unwrap_or_default().to_vec()));
+                bound.insert(
+                    param.name.to_owned(),
+                    Value::List(args.get(fixed..).unwrap_or_default().to_vec()),
+                );
                 args.get(..fixed).unwrap_or_default()
             }
             None => args,

@@ -10,8 +10,11 @@ fn mounts(cx: &Context) -> Result<Vec<(String, String)>, String> {
     let mut all = Vec::new();
     for line in text.lines() {
         let mut words = line.split(' ');
-        let (Some(device), Some(point), Some(kind)) = (words.next(), words.next(), words.next()) else { continue };
-        let real = device.starts_with('/') || matches!(kind, "tmpfs" | "overlay" | "zfs" | "btrfs" | "nfs" | "nfs4");
+        let (Some(device), Some(point), Some(kind)) = (words.next(), words.next(), words.next()) else {
+            continue;
+        };
+        let real =
+            device.starts_with('/') || matches!(kind, "tmpfs" | "overlay" | "zfs" | "btrfs" | "nfs" | "nfs4");
         if real {
             all.push((unescape(device), unescape(point)));
         }

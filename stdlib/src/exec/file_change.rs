@@ -7,7 +7,11 @@ fn failed(path: &str) -> impl Fn(std::io::Error) -> String + '_ {
     move |e| format!("`{path}` could not be changed: {e}")
 }
 
-fn numbers(cx: &Context, user: Option<&str>, group: Option<&str>) -> Result<(Option<u32>, Option<u32>), String> {
+fn numbers(
+    cx: &Context,
+    user: Option<&str>,
+    group: Option<&str>,
+) -> Result<(Option<u32>, Option<u32>), String> {
     let accounts = &cx.machine.accounts;
     let uid = match user.filter(|u| !u.is_empty()) {
         None => None,

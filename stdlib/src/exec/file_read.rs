@@ -11,7 +11,9 @@ use zester_compiler::types::{Map, Path, Value};
 fn stat(cx: &Context, path: &str, follow: bool) -> Result<Option<Stat>, String> {
     match cx.machine.files.stat(path, follow) {
         Ok(stat) => Ok(stat),
-        Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => Ok(None),
+        Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
         Err(e) => Err(format!("`{path}` could not be read: {e}")),
     }
 }
@@ -487,9 +489,7 @@ impl Find {
         if let Some(what) = self.print.as_deref().filter(|p| !matches!(*p, "path" | "name")) {
             return Err(format!("`print` of `file.find` is `path` or `name`, not `{what}`"));
         }
-        let compile = |text: &str| {
-            pattern::compile(text, pattern::Flags::default()).map_err(|e| e.message)
-        };
+        let compile = |text: &str| pattern::compile(text, pattern::Flags::default()).map_err(|e| e.message);
         let regex = self.regex.as_deref().map(compile).transpose()?;
         let grep = self.grep.as_deref().map(compile).transpose()?;
         let size = self.size.as_deref().map(limit).transpose()?;
@@ -551,7 +551,10 @@ impl Find {
                 }
             }
             if found.len() == FIND_LIMIT {
-                return Err(format!("more than {FIND_LIMIT} paths fit below `{}`; narrow the search", self.path));
+                return Err(format!(
+                    "more than {FIND_LIMIT} paths fit below `{}`; narrow the search",
+                    self.path
+                ));
             }
             found.push(if self.print.as_deref() == Some("name") { name.to_owned() } else { path });
         }
@@ -589,7 +592,8 @@ fn limit(text: &str) -> Result<Limit, String> {
         "t" => 1 << 40,
         unit => return Err(format!("`{unit}` in `{text}` is none of k, m, g, t (sizes) or d (days)")),
     };
-    let number: i64 = digits.parse().map_err(|_| format!("`{text}` is not a number with `+` or `-` in front"))?;
+    let number: i64 =
+        digits.parse().map_err(|_| format!("`{text}` is not a number with `+` or `-` in front"))?;
     Ok(Limit { sign, number: number.saturating_mul(factor) })
 }
 

@@ -87,12 +87,7 @@ impl Query {
         let request = request.body(data.into_bytes()).map_err(|e| failed(&e))?;
         let mut answer = agent(!self.verify_ssl).run(request).map_err(|e| failed(&e))?;
         let mut body = Vec::new();
-        answer
-            .body_mut()
-            .as_reader()
-            .take(ANSWER_LIMIT)
-            .read_to_end(&mut body)
-            .map_err(|e| failed(&e))?;
+        answer.body_mut().as_reader().take(ANSWER_LIMIT).read_to_end(&mut body).map_err(|e| failed(&e))?;
         let body = String::from_utf8_lossy(&body).into_owned();
         let mut map = Map::new();
         if self.status {
@@ -100,7 +95,8 @@ impl Query {
         }
         if self.headers {
             let headers = answer.headers().iter();
-            let pairs = headers.map(|(k, v)| (k.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned().into()));
+            let pairs = headers
+                .map(|(k, v)| (k.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned().into()));
             map.insert("headers".to_owned(), Value::Map(pairs.collect()));
         }
         if self.decode && self.decode_type != "plain" {

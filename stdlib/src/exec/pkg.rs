@@ -1,6 +1,9 @@
 //! `pkg.*` functions: versions of packages, and changes of them.
 
-use crate::{Context, Library, provider::{InstallOptions, Packages}};
+use crate::{
+    Context, Library,
+    provider::{InstallOptions, Packages},
+};
 use std::{cmp::Ordering, sync::Arc};
 use zester_compiler::types::{Map, Value};
 
@@ -153,7 +156,11 @@ exec! {
     }
 }
 
-fn changes(cx: &Context, packages: &dyn Packages, act: impl FnOnce() -> Result<(), String>) -> Result<Value, String> {
+fn changes(
+    cx: &Context,
+    packages: &dyn Packages,
+    act: impl FnOnce() -> Result<(), String>,
+) -> Result<Value, String> {
     crate::pkg::observe(cx, packages, act).map(Value::Map).map_err(|e| e.message)
 }
 

@@ -4,7 +4,11 @@ use crate::{Context, Library};
 use std::sync::Arc;
 use zester_compiler::types::{FunctionKind, Map, Signature, Value};
 
-fn matching<'a>(cx: &'a Context, kind: FunctionKind, names: &'a [String]) -> impl Iterator<Item = &'a Arc<Signature>> {
+fn matching<'a>(
+    cx: &'a Context,
+    kind: FunctionKind,
+    names: &'a [String],
+) -> impl Iterator<Item = &'a Arc<Signature>> {
     cx.library.registry().signatures(kind).filter(move |signature| {
         names.is_empty()
             || names.iter().any(|name| {
@@ -32,7 +36,8 @@ fn documentation(signature: &Signature) -> Value {
 
 fn arguments(signature: &Signature) -> Value {
     let names: Vec<&str> = signature.params.iter().map(|p| p.name).collect();
-    let defaults: Vec<Value> = signature.params.iter().map(|p| p.default.clone().unwrap_or_default()).collect();
+    let defaults: Vec<Value> =
+        signature.params.iter().map(|p| p.default.clone().unwrap_or_default()).collect();
     Value::Map(Map::from_iter([
         ("args".to_owned(), names.into()),
         ("defaults".to_owned(), Value::List(defaults)),

@@ -16,7 +16,9 @@ fn call(machine: &FakeMachine, name: &str, args: &str, kwargs: &str) -> Result<V
     let library = Arc::new(crate::library());
     let mut cx = machine.context();
     cx.library = library.clone();
-    let (Value::List(args), Value::Map(kwargs)) = (value(args), value(kwargs)) else { panic!("{args} {kwargs}") };
+    let (Value::List(args), Value::Map(kwargs)) = (value(args), value(kwargs)) else {
+        panic!("{args} {kwargs}")
+    };
     library.call(name, &args, &kwargs, &cx)
 }
 
@@ -42,7 +44,12 @@ fn what_templates_ask_of_files() {
     gives(&machine, "file.join", r#"["/a", "/b"]"#, r#""/b""#);
     gives(&machine, "file.normpath", r#"["/a/../b//./c/"]"#, r#""/b/c""#);
     gives(&machine, "file.read", r#"["/etc/sub/b.conf"]"#, r#""x""#);
-    gives(&machine, "file.get_hash", r#"["/etc/sub/b.conf", "md5"]"#, r#""9dd4e461268c8034f5c8564e155c67a6""#);
+    gives(
+        &machine,
+        "file.get_hash",
+        r#"["/etc/sub/b.conf", "md5"]"#,
+        r#""9dd4e461268c8034f5c8564e155c67a6""#,
+    );
     gives(&machine, "file.contains", r#"["/etc/a.conf", "two"]"#, "true");
     gives(&machine, "file.contains_regex", r#"["/etc/a.conf", "^two\\s*="]"#, "true");
     gives(&machine, "file.search", r#"["/etc/a.conf", "^three"]"#, "false");
@@ -57,7 +64,9 @@ fn what_templates_ask_of_files() {
     let stats = call(&machine, "file.stats", r#"["/etc/a.conf"]"#, "{}").unwrap();
     assert_eq!(stats.lookup("size", ':'), Some(&Value::Int(12)));
     gives(&machine, "file.stats", r#"["/gone"]"#, "{}");
-    assert!(call(&machine, "file.read", r#"["/gone"]"#, "{}").unwrap_err().contains("`/gone` could not be read"));
+    assert!(
+        call(&machine, "file.read", r#"["/gone"]"#, "{}").unwrap_err().contains("`/gone` could not be read")
+    );
 }
 
 #[test]
@@ -84,7 +93,12 @@ fn accounts() {
     gives(&machine, "user.info", r#"["nobody"]"#, "{}");
     gives(&machine, "user.list_users", "[]", r#"["alice", "root"]"#);
     gives(&machine, "user.primary_group", r#"["alice"]"#, r#""web""#);
-    gives(&machine, "group.info", r#"["web"]"#, r#"{"name": "web", "passwd": "x", "gid": 50, "members": []}"#);
+    gives(
+        &machine,
+        "group.info",
+        r#"["web"]"#,
+        r#"{"name": "web", "passwd": "x", "gid": 50, "members": []}"#,
+    );
 }
 
 #[test]
@@ -150,7 +164,9 @@ fn addresses_come_from_the_facts() {
     gives(&machine, "network.hw_addr", r#"["eth0"]"#, r#""02:00:00:00:00:01""#);
     gives(&machine, "network.in_subnet", r#"["192.0.2.0/24"]"#, "true");
     assert!(call(&machine, "network.interface", r#"["eth9"]"#, "{}").unwrap_err().contains("there are eth0"));
-    assert!(call(&machine, "network.ip_addrs", "[]", r#"{"cidr": "x"}"#).unwrap_err().contains("not a network"));
+    assert!(
+        call(&machine, "network.ip_addrs", "[]", r#"{"cidr": "x"}"#).unwrap_err().contains("not a network")
+    );
 }
 
 #[test]

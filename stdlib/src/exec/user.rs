@@ -27,7 +27,8 @@ fn describe(cx: &Context, user: &UserAccount) -> Result<Value, String> {
 /// Names of a user's groups, the primary one first.
 fn memberships(cx: &Context, user: &UserAccount) -> Result<Vec<String>, String> {
     let groups = cx.machine.accounts.groups()?;
-    let mut names: Vec<String> = groups.iter().filter(|g| g.gid == user.gid).map(|g| g.name.clone()).collect();
+    let mut names: Vec<String> =
+        groups.iter().filter(|g| g.gid == user.gid).map(|g| g.name.clone()).collect();
     for group in groups {
         if group.members.contains(&user.name) && !names.contains(&group.name) {
             names.push(group.name);

@@ -12,7 +12,12 @@ pub(crate) fn register(library: &mut Library) {
 /// The file of a parameter: dots separate, a slash inside a part stands for a dot (`net.ipv4.conf.eth0/1.x`).
 fn path(name: &str) -> Result<String, String> {
     let odd = |c: char| !(c.is_ascii_alphanumeric() || "._-/:@*".contains(c));
-    if name.is_empty() || name.contains(odd) || name.contains("..") || name.starts_with('.') || name.contains("//") {
+    if name.is_empty()
+        || name.contains(odd)
+        || name.contains("..")
+        || name.starts_with('.')
+        || name.contains("//")
+    {
         return Err(format!("`{name}` is not the name of a parameter such as `net.ipv4.ip_forward`"));
     }
     // Where the first separator is a slash, the slashes are the separators.

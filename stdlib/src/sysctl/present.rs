@@ -188,7 +188,13 @@ mod tests {
         };
         assert!(refusal("net.nowhere").contains("no parameter `net.nowhere`"));
         assert!(refusal("../../etc/passwd").contains("not the name of a parameter"));
-        assert_eq!(path("net.ipv4.conf.eth0/1.rp_filter").unwrap(), "/proc/sys/net/ipv4/conf/eth0.1/rp_filter");
-        assert_eq!(path("net/ipv4/conf/eth0.1/rp_filter").unwrap(), "/proc/sys/net/ipv4/conf/eth0.1/rp_filter");
+        assert_eq!(
+            path("net.ipv4.conf.eth0/1.rp_filter").unwrap(),
+            "/proc/sys/net/ipv4/conf/eth0.1/rp_filter"
+        );
+        assert_eq!(
+            path("net/ipv4/conf/eth0.1/rp_filter").unwrap(),
+            "/proc/sys/net/ipv4/conf/eth0.1/rp_filter"
+        );
     }
 }
