@@ -111,14 +111,17 @@ fn unknown_function(name: &FunctionName, span: Span, registry: &Registry) -> Dia
             near,
         );
     }
-    if let Some(signature) = registry.get(FunctionKind::Exec, module, function) {
+    if is_exec(name, registry) {
         return diagnostic.help(format!(
-            "`{}` exists as an exec function: call it with `module.run`, or in a template as `salt['{}']`",
-            signature.name(),
-            signature.name()
+            "`{name}` exists as an exec function: call it with `module.run`, or in a template as `salt['{name}']`"
         ));
     }
     diagnostic.help(list_of(&format!("`{module}` has"), &names))
+}
+
+fn is_exec(name: &FunctionName, registry: &Registry) -> bool {
+    registry.get(FunctionKind::Exec, &name.module, &name.function).is_some()
+        || registry.exists_elsewhere(FunctionKind::Exec, &name.module, &name.function)
 }
 
 fn unknown_module(name: &FunctionName, module_span: Span, whole: Span, registry: &Registry) -> Diagnostic {
@@ -139,10 +142,9 @@ fn unknown_module(name: &FunctionName, module_span: Span, whole: Span, registry:
             .help(format!("did you mean `{near}.{function}`?"))
             .fix(format!("rename to `{near}`"), Applicability::Unsafe, module_span, near);
     }
-    if let Some(signature) = registry.get(FunctionKind::Exec, module, function) {
-        let exec = signature.name();
-        return Diagnostic::new(&UNKNOWN_MODULE, whole, format!("There is no state function `{exec}`"))
-            .help(format!("`{exec}` exists as an exec function: call it with `module.run`"));
+    if is_exec(name, registry) {
+        return Diagnostic::new(&UNKNOWN_MODULE, whole, format!("There is no state function `{name}`"))
+            .help(format!("`{name}` exists as an exec function: call it with `module.run`"));
     }
     let mut diagnostic = Diagnostic::new(&UNKNOWN_MODULE, module_span, message)
         .help("a custom module lives in `_modules/` of the state tree; `zester doc` lists the built-in ones");

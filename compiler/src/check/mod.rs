@@ -2,9 +2,29 @@
 //!
 //! The invariant: nothing is reported that a run would accept. What cannot be known from the text is not guessed at.
 
+mod allow;
+mod calls;
+mod driver;
+mod elsewhere;
+mod fold;
 pub mod functions;
+mod ids;
+mod imports;
+mod order;
 pub mod parameters;
+mod pattern;
+mod references;
 pub mod requisites;
+mod resources;
+mod scope;
+mod summary;
+mod targets;
+mod top;
+mod walk;
+mod whole;
+mod workspace;
+
+pub use driver::check;
 
 use crate::{
     diagnostic::{Diagnostic, FileCounts, Levels, Rule, Severity},
@@ -70,8 +90,24 @@ pub enum CheckError {
 
 /// The rules of this room.
 pub(crate) fn rules() -> impl Iterator<Item = &'static Rule> {
-    [functions::RULES, parameters::RULES, requisites::RULES, crate::types::decode::RULES]
-        .into_iter()
-        .flatten()
-        .copied()
+    [
+        allow::RULES,
+        calls::RULES,
+        elsewhere::RULES,
+        functions::RULES,
+        ids::RULES,
+        imports::RULES,
+        order::RULES,
+        parameters::RULES,
+        references::RULES,
+        requisites::RULES,
+        resources::RULES,
+        scope::RULES,
+        top::RULES,
+        whole::RULES,
+        crate::types::decode::RULES,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }

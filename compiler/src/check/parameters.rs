@@ -3,7 +3,10 @@
 //! Lowering binds arguments with the same function, so a check and a run cannot disagree.
 
 use crate::{
-    check::functions::list_of,
+    check::{
+        elsewhere::{UNSUPPORTED_PARAMETER, salt_has_parameter},
+        functions::list_of,
+    },
     diagnostic::{Applicability, Diagnostic, Severity, nearest},
     ir::Attributes,
     lower::{
@@ -55,16 +58,16 @@ rule! {
     /// Only one of them could have an effect.
     ///
     /// ```yaml
-    /// /etc/motd:
-    ///   file.managed:
-    ///     - source: zester://motd
-    ///     - contents: hello
+    /// admins:
+    ///   group.present:
+    ///     - members: [ada]
+    ///     - addusers: [bob]
     /// ```
     ///
     /// ```yaml
-    /// /etc/motd:
-    ///   file.managed:
-    ///     - source: zester://motd
+    /// admins:
+    ///   group.present:
+    ///     - members: [ada, bob]
     /// ```
     pub CONFLICTING_PARAMETERS = "Z0206", "conflicting-parameters", Error;
 
@@ -273,6 +276,14 @@ impl<'t> Binder<'_, 't> {
 
     fn unknown(&mut self, key: &str, argument: &Argument<'_>) {
         let name = self.signature.name();
+        if salt_has_parameter(&name, key) {
+            let message = format!("`{key}` is a parameter of Salt's `{name}` that is not supported here");
+            self.diagnostics.push(
+                Diagnostic::new(&UNSUPPORTED_PARAMETER, argument.key.span, message)
+                    .help("leave it out, or reach the same in another way"),
+            );
+            return;
+        }
         let message = format!("`{name}` has no parameter `{key}`");
         let mut diagnostic = Diagnostic::new(&UNKNOWN_PARAMETER, argument.key.span, message);
         let own: Vec<&str> = self

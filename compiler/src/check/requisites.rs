@@ -157,7 +157,7 @@ pub fn unknown<'a>(
     let word = word(reference);
     let diagnostic = Diagnostic::new(
         &UNKNOWN_REQUISITE,
-        reference.span,
+        reference.name_span,
         format!("`{word}` names no state that exists: {}", describe(&reference.target)),
     );
     let help = match &reference.target {

@@ -11,6 +11,7 @@ pub fn catalogue() -> &'static [&'static Rule] {
             .chain(crate::lower::rules())
             .chain(crate::project::rules())
             .chain(crate::settings::rules())
+            .chain(crate::syntax::rules())
             .chain(crate::target::rules())
             .collect();
         rules.sort_by_key(|r| r.code);

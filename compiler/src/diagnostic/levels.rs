@@ -45,6 +45,11 @@ impl Levels {
         self.by_code.get(rule.code).copied().unwrap_or(rule.severity)
     }
 
+    /// The severity that was set for a rule, if one was.
+    pub fn adjust(&self, rule: &Rule) -> Option<Severity> {
+        self.by_code.get(rule.code).copied()
+    }
+
     /// Gives a finding its configured severity; `None` when it is not to be reported.
     pub fn apply(&self, mut diagnostic: Diagnostic) -> Option<Diagnostic> {
         if let Some(severity) = self.by_code.get(diagnostic.rule.code) {

@@ -13,19 +13,18 @@ crate::rule! {
     /// Wrong:
     ///
     /// ```yaml
-    /// a:
-    ///   test.nop: []
-    /// a:
-    ///   test.nop: []
+    /// nginx:
+    ///   pkg.installed: []
+    ///   pkg.installed:
+    ///     - version: 1.22
     /// ```
     ///
-    /// Right:
+    /// Write it once:
     ///
     /// ```yaml
-    /// a:
-    ///   test.nop: []
-    /// b:
-    ///   test.nop: []
+    /// nginx:
+    ///   pkg.installed:
+    ///     - version: 1.22
     /// ```
     pub DUPLICATE_KEY = "Z0005", "duplicate-key", Error;
 }

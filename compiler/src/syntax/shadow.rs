@@ -212,9 +212,10 @@ fn fill(bytes: &mut [u8], range: Range<usize>, with: u8) {
 /// Writes a name of the same length over an expression.
 fn mark(bytes: &mut [u8], range: Range<usize>) {
     let mut encoded = [0; 3];
-    MARK.encode_utf8(&mut encoded);
+    // `{{` at the end of a half-typed file has no room for the mark, and no text may grow.
+    let marks = if range.len() < encoded.len() { &[][..] } else { MARK.encode_utf8(&mut encoded).as_bytes() };
     for (at, b) in bytes[range].iter_mut().enumerate() {
-        *b = encoded.get(at).copied().unwrap_or(b'z');
+        *b = marks.get(at).copied().unwrap_or(b'z');
     }
 }
 

@@ -91,7 +91,7 @@ impl<'r> Reader<'r> {
     /// `nginx: pkg.installed`
     fn short<'t>(&mut self, state: &mut State<'t>, value: &'t Node, text: &str) {
         if let Some(name) = FunctionName::parse(text).filter(|_| !text.contains(char::is_whitespace)) {
-            state.functions.push(Function { name: Some(name), ..computed(value.span) });
+            state.functions.push(Function { name: Some(name), open: false, ..computed(value.span) });
             return;
         }
         let diagnostic = Diagnostic::new(

@@ -170,6 +170,8 @@ pub struct Reference {
     pub target: Target,
     /// The whole item.
     pub span: Span,
+    /// The id or name in it.
+    pub name_span: Span,
 }
 
 /// What a requisite names.

@@ -4,6 +4,7 @@ use super::{Argument, MALFORMED_REQUISITE, Reference, Target};
 use crate::{
     diagnostic::Diagnostic,
     ir::Requisite,
+    source::Span,
     syntax::{Mapping, Node, NodeKind, ScalarStyle},
     types::{FunctionName, Value, resolve_plain},
 };
@@ -70,11 +71,16 @@ struct Reader<'r> {
 
 impl Reader<'_> {
     fn push(&mut self, target: Target, node: &Node) {
+        self.push_named(target, node, node.span);
+    }
+
+    fn push_named(&mut self, target: Target, node: &Node, name_span: Span) {
         self.references.push(Reference {
             requisite: self.requisite,
             inverted: self.inverted,
             target,
             span: node.span,
+            name_span,
         });
     }
 
@@ -98,6 +104,7 @@ impl Reader<'_> {
                         inverted: self.inverted,
                         target: Target::Unknown,
                         span,
+                        name_span: span,
                     });
                 }
                 for item in &sequence.items {
@@ -148,7 +155,9 @@ impl Reader<'_> {
             match &entry.value.kind {
                 NodeKind::Scalar(scalar) if !entry.value.is_nothing() => {
                     match (entry.key.text(), scalar.literal()) {
-                        (Some(key), Some(name)) => self.push(map_target(&key, &name), &place),
+                        (Some(key), Some(name)) => {
+                            self.push_named(map_target(&key, &name), &place, entry.value.span);
+                        }
                         _ => self.push(Target::Unknown, &place),
                     }
                 }

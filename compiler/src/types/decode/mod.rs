@@ -385,7 +385,12 @@ impl Decoder<'_> {
         // An error that points into the node, or says more than "wrong type", comes from the member that was meant.
         let inner = errors.iter().position(|e| e.span != node.span).or_else(|| {
             let special: Vec<usize> = (0..errors.len()).filter(|i| errors[*i].rule != &WRONG_TYPE).collect();
-            (special.len() == 1).then(|| special[0])
+            let ranges: Vec<usize> = (0..errors.len()).filter(|i| errors[*i].rule == &OUT_OF_RANGE).collect();
+            match (special.as_slice(), ranges.as_slice()) {
+                // A number outside of the range is no misspelt word.
+                ([one], _) | (_, [one]) => Some(*one),
+                _ => None,
+            }
         });
         let Some(index) = inner else {
             return Err(DecodeError::wrong(ty, &found(node), node.span));

@@ -25,17 +25,19 @@ rule! {
     /// A number lies outside the range that its parameter accepts.
     ///
     /// ```yaml
-    /// backup:
-    ///   cron.present:
-    ///     - hour: 25
+    /// /etc/motd:
+    ///   file.managed:
+    ///     - contents: hello
+    ///     - mode: "17777"
     /// ```
     ///
-    /// Hours are 0 to 23, ports 1 to 65535, the steps of a cron field at least 1:
+    /// Hours are 0 to 23, ports 1 to 65535, modes have four octal digits:
     ///
     /// ```yaml
-    /// backup:
-    ///   cron.present:
-    ///     - hour: 1
+    /// /etc/motd:
+    ///   file.managed:
+    ///     - contents: hello
+    ///     - mode: "0644"
     /// ```
     pub OUT_OF_RANGE = "Z0208", "out-of-range", Error;
 
@@ -61,15 +63,17 @@ rule! {
     /// Tools fail on such a value on the machine, or do something else than meant.
     ///
     /// ```yaml
-    /// db:
-    ///   host.present:
-    ///     - ip: 10.0.0.300
+    /// migrate:
+    ///   cmd.run:
+    ///     - name: /usr/bin/migrate
+    ///     - timeout: soon
     /// ```
     ///
     /// ```yaml
-    /// db:
-    ///   host.present:
-    ///     - ip: 10.0.0.30
+    /// migrate:
+    ///   cmd.run:
+    ///     - name: /usr/bin/migrate
+    ///     - timeout: 5m
     /// ```
     pub MALFORMED_VALUE = "Z0213", "malformed-value", Error;
 

@@ -1,0 +1,198 @@
+//! Templates that use other templates: does the file exist, does it have the name, does it see what it needs?
+
+use super::{
+    scope::{free_names, has_unreadable},
+    summary::{TemplateUse, UseKind},
+    walk::{bindings, roots, visit},
+    workspace::{Unit, UnitKind, Workspace},
+};
+use crate::{
+    diagnostic::{Diagnostic, nearest},
+    project::TreeKind,
+    rule,
+    syntax::expression::ExprKind,
+};
+use std::collections::HashSet;
+
+rule! {
+    /// A template imports or includes a file that does not exist.
+    ///
+    /// Rendering fails on every peel that reaches it.
+    ///
+    /// ```yaml
+    /// -- states/web/init.zy --
+    /// {% from "web/map.jnija" import nginx %}
+    /// {{ nginx.package }}:
+    ///   pkg.installed: []
+    /// -- states/web/map.jinja --
+    /// {% set nginx = {'package': 'nginx'} %}
+    /// ```
+    ///
+    /// The path starts at the root of the state tree; `./` starts at the file's own directory.
+    ///
+    /// ```yaml
+    /// -- states/web/init.zy --
+    /// {% from "web/map.jinja" import nginx %}
+    /// {{ nginx.package }}:
+    ///   pkg.installed: []
+    /// -- states/web/map.jinja --
+    /// {% set nginx = {'package': 'nginx'} %}
+    /// ```
+    pub MISSING_TEMPLATE = "Z0104", "missing-template", Error;
+
+    /// A template imports a name that the file does not define, and uses it.
+    ///
+    /// Rendering fails where the name is used.
+    ///
+    /// ```yaml
+    /// -- states/web/init.zy --
+    /// {% from "web/map.jinja" import ngnix %}
+    /// {{ ngnix.package }}:
+    ///   pkg.installed: []
+    /// -- states/web/map.jinja --
+    /// {% set nginx = {'package': 'nginx'} %}
+    /// ```
+    ///
+    /// ```yaml
+    /// -- states/web/init.zy --
+    /// {% from "web/map.jinja" import nginx %}
+    /// {{ nginx.package }}:
+    ///   pkg.installed: []
+    /// -- states/web/map.jinja --
+    /// {% set nginx = {'package': 'nginx'} %}
+    /// ```
+    pub UNKNOWN_IMPORT = "Z0105", "unknown-import", Error;
+
+    /// A file is imported without context and uses a variable of the importing file.
+    ///
+    /// Without `with context` an imported file sees the globals (`grains`, `pillar`, …) but not the variables of the
+    /// file that imports it, so rendering fails there.
+    ///
+    /// ```yaml
+    /// -- states/web/init.zy --
+    /// {% set flavour = 'light' %}
+    /// {% from "web/map.jinja" import package %}
+    /// {{ package }}:
+    ///   pkg.installed: []
+    /// -- states/web/map.jinja --
+    /// {% set package = 'nginx-' ~ flavour %}
+    /// ```
+    ///
+    /// ```yaml
+    /// -- states/web/init.zy --
+    /// {% set flavour = 'light' %}
+    /// {% from "web/map.jinja" import package with context %}
+    /// {{ package }}:
+    ///   pkg.installed: []
+    /// -- states/web/map.jinja --
+    /// {% set package = 'nginx-' ~ flavour %}
+    /// ```
+    pub IMPORT_WITHOUT_CONTEXT = "Z0106", "import-without-context", Error;
+}
+
+/// Checks what a file imports and includes.
+pub fn check_imports(workspace: &Workspace<'_>, unit: &Unit, diagnostics: &mut Vec<Diagnostic>) {
+    for used in &unit.summary.uses {
+        let Some(path) = &used.path else { continue };
+        if super::workspace::find_template(workspace.project, &unit.env, path, &unit.tree_path).is_none() {
+            missing(workspace, unit, used, path, diagnostics);
+            continue;
+        }
+        let Some(target) = workspace.template(unit, path).map(|index| &workspace.units[index]) else { continue };
+        if has_unreadable(&target.tree) {
+            continue;
+        }
+        if let UseKind::From(names) = &used.kind {
+            unknown_names(unit, target, names, diagnostics);
+        }
+        if !used.with_context && matches!(used.kind, UseKind::From(_) | UseKind::Import) {
+            without_context(unit, target, used, diagnostics);
+        }
+    }
+}
+
+fn missing(workspace: &Workspace<'_>, unit: &Unit, used: &TemplateUse, path: &str, diagnostics: &mut Vec<Diagnostic>) {
+    // In a file that others import, `tpldir` is theirs, and a path made of it says nothing.
+    let is_entry = matches!(unit.kind, UnitKind::States | UnitKind::Settings | UnitKind::Top(_))
+        && !workspace.used_as_template.contains_key(&unit.path);
+    let is_literal = unit.tree.text.get(used.span.range()).is_some_and(|t| t.contains(path));
+    if matches!(used.kind, UseKind::Include(true)) || !(is_entry || is_literal) || path.contains(['*', '?']) {
+        return;
+    }
+    // One that is reached through `ignore missing` alone cannot fail; nor one of another environment.
+    let plain = path.strip_prefix("zester://").or_else(|| path.strip_prefix("salt://")).unwrap_or(path);
+    let mut diagnostic =
+        Diagnostic::new(&MISSING_TEMPLATE, used.span, format!("The template `{plain}` does not exist"));
+    let dir = plain.rsplit_once('/').map_or("", |(dir, _)| dir);
+    let beside: Vec<String> =
+        workspace.project.files_below(TreeKind::States, &unit.env, dir).into_iter().map(|f| f.tree_path).collect();
+    diagnostic = match nearest(plain, beside.iter().map(String::as_str)) {
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        None => diagnostic.help("the path starts at the root of the state tree; `./` starts at this file's directory"),
+    };
+    diagnostics.push(diagnostic);
+}
+
+fn unknown_names(
+    unit: &Unit,
+    target: &Unit,
+    names: &[(String, crate::source::Span, String)],
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    // A file that extends another, or whose blocks are not all understood, may have more names.
+    if target.summary.uses.iter().any(|u| matches!(u.kind, UseKind::Extends)) {
+        return;
+    }
+    for (name, span, local) in names {
+        if target.summary.exports.contains(name) || !is_used(unit, local) {
+            continue;
+        }
+        let mut diagnostic = Diagnostic::new(
+            &UNKNOWN_IMPORT,
+            *span,
+            format!("`{}` does not define `{name}`", target.tree_path),
+        );
+        let exports: Vec<&str> = target.summary.exports.iter().map(String::as_str).collect();
+        diagnostic = match nearest(name, exports.iter().copied()) {
+            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+            None if exports.is_empty() => diagnostic.help("the file defines no names"),
+            None => diagnostic.help(super::functions::list_of("it defines", &exports)),
+        };
+        diagnostics.push(diagnostic);
+    }
+}
+
+/// Whether a file needs a name to have a value.
+fn is_used(unit: &Unit, name: &str) -> bool {
+    let mut used = false;
+    let mut asked = false;
+    for root in roots(&unit.tree.template) {
+        visit(root, &mut |expr| match &expr.kind {
+            ExprKind::Name(found) if found == name => used = true,
+            ExprKind::Test { value, name: test, .. } if matches!(test.as_str(), "defined" | "undefined") => {
+                asked |= matches!(&value.kind, ExprKind::Name(n) if n == name);
+            }
+            ExprKind::Filter { value: Some(value), name: filter, .. } if matches!(filter.as_str(), "default" | "d") => {
+                asked |= matches!(&value.kind, ExprKind::Name(n) if n == name);
+            }
+            _ => {}
+        });
+    }
+    used && !asked
+}
+
+fn without_context(unit: &Unit, target: &Unit, used: &TemplateUse, diagnostics: &mut Vec<Diagnostic>) {
+    let here: HashSet<&str> =
+        bindings(&unit.tree.template).into_iter().filter(|b| b.within.is_none()).map(|b| b.name).collect();
+    let needed = free_names(&target.tree.template).into_iter().find(|f| f.always && here.contains(f.name.as_str()));
+    let Some(needed) = needed else { return };
+    diagnostics.push(
+        Diagnostic::new(
+            &IMPORT_WITHOUT_CONTEXT,
+            used.statement,
+            format!("`{}` uses `{}`, which it sees only when it is imported with context", target.tree_path, needed.name),
+        )
+        .label(needed.span, "used here")
+        .help("end the statement with `with context`"),
+    );
+}

@@ -1,0 +1,373 @@
+//! Requisites that cannot all hold: circles, states that wait for themselves, contradictions.
+
+use super::{
+    requisites,
+    summary::{Branch, FunctionDecl, StateDecl},
+    targets::{Known, Wanted, wanted},
+    workspace::Workspace,
+};
+use crate::{
+    diagnostic::Diagnostic,
+    ir::Requisite,
+    lower::document::{Reference, requisite_name},
+    rule,
+    source::Span,
+    syntax::template::BlockKind,
+    types::FunctionKind,
+};
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+rule! {
+    /// A state has `prereq` on another one that waits with `onchanges` for the first.
+    ///
+    /// The first runs only if the second would change, and the second changes only if the first did: neither ever
+    /// runs.
+    ///
+    /// ```yaml
+    /// stop:
+    ///   cmd.run:
+    ///     - name: /usr/bin/stop
+    ///     - prereq:
+    ///       - cmd: deploy
+    /// deploy:
+    ///   cmd.run:
+    ///     - name: /usr/bin/deploy
+    ///     - onchanges:
+    ///       - cmd: stop
+    /// ```
+    ///
+    /// ```yaml
+    /// stop:
+    ///   cmd.run:
+    ///     - name: /usr/bin/stop
+    ///     - prereq:
+    ///       - cmd: deploy
+    /// deploy:
+    ///   cmd.run:
+    ///     - name: /usr/bin/deploy
+    ///     - creates: /srv/app
+    /// ```
+    pub PREREQ_LOOP = "Z0308", "prereq-loop", Error;
+}
+
+/// A function of a state of a file.
+type NodeId = (usize, usize, usize);
+
+struct Node<'w> {
+    state: &'w StateDecl,
+    function: &'w FunctionDecl,
+}
+
+struct Edge {
+    from: NodeId,
+    to: NodeId,
+    span: Span,
+    requisite: Requisite,
+}
+
+/// Checks the requisites of a file, and of groups of files that are applied together.
+pub fn check_order(workspace: &Workspace<'_>, groups: &[Vec<usize>], diagnostics: &mut Vec<Diagnostic>) {
+    let mut reported = HashSet::new();
+    for (index, unit) in workspace.states() {
+        if unit.summary.states.iter().flat_map(|s| &s.functions).all(|f| f.references.is_empty()) {
+            continue;
+        }
+        let mut branches: BTreeSet<Branch> = BTreeSet::from([Vec::new()]);
+        for function in unit.summary.states.iter().flat_map(|s| &s.functions) {
+            branches.extend(function.references.iter().map(|r| branch_at(workspace, index, r.span)));
+        }
+        // Cost is bounded: a file with hundreds of branches is not searched on each of them.
+        for branch in branches.into_iter().take(64) {
+            check_files(workspace, &[index], &branch, &mut reported, diagnostics);
+        }
+        for state in &unit.summary.states {
+            for function in &state.functions {
+                contradictions(workspace, index, function, diagnostics);
+                never_changes(workspace, index, state.id.text().unwrap_or("the state"), function, diagnostics);
+            }
+        }
+    }
+    for group in groups {
+        let mut files: Vec<usize> = group.iter().flat_map(|unit| workspace.closure(*unit, true)).collect();
+        files.sort_unstable();
+        files.dedup();
+        if files.len() > 1 {
+            check_files(workspace, &files, &Vec::new(), &mut reported, diagnostics);
+        }
+    }
+}
+
+fn branch_at(workspace: &Workspace<'_>, file: usize, span: Span) -> Branch {
+    let template = &workspace.units[file].tree.template;
+    let mut branch = template.arms_at(span.start);
+    branch.retain(|(block, _)| !matches!(template.blocks[*block].kind, BlockKind::Macro { .. }));
+    branch
+}
+
+fn holds(branch: &Branch, place: &Branch) -> bool {
+    place.iter().all(|arm| branch.contains(arm))
+}
+
+/// Looks for circles among the states of some files, on one branch.
+fn check_files(
+    workspace: &Workspace<'_>,
+    files: &[usize],
+    branch: &Branch,
+    reported: &mut HashSet<Vec<Span>>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let mut nodes: HashMap<NodeId, Node<'_>> = HashMap::new();
+    let mut by_name: HashMap<&str, Vec<NodeId>> = HashMap::new();
+    for file in files {
+        for (s, state) in workspace.units[*file].summary.states.iter().enumerate() {
+            if !holds(branch, &state.branch) || state.body.is_some() {
+                continue;
+            }
+            for (f, function) in state.functions.iter().enumerate() {
+                if !holds(branch, &function.branch) {
+                    continue;
+                }
+                let id = (*file, s, f);
+                nodes.insert(id, Node { state, function });
+                for name in std::iter::once(&state.id).chain(function.names.iter().map(|(n, _)| n)) {
+                    if let Some(text) = name.text() {
+                        let found = by_name.entry(text).or_default();
+                        if !found.contains(&id) {
+                            found.push(id);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    let mut ids: Vec<NodeId> = nodes.keys().copied().collect();
+    ids.sort_unstable();
+    let mut edges: Vec<Edge> = Vec::new();
+    for id in &ids {
+        let node = &nodes[id];
+        for reference in &node.function.references {
+            if !holds(branch, &branch_at(workspace, id.0, reference.span)) {
+                continue;
+            }
+            let Some((name, kind)) = wanted(&reference.target) else { continue };
+            let all: Vec<NodeId> = by_name
+                .get(name)
+                .into_iter()
+                .flatten()
+                .copied()
+                .filter(|t| kind.fits(nodes[t].function) && nodes[t].function.name.is_some())
+                .collect();
+            if all == [*id] && !matches!(kind, Wanted::Any) && reported.insert(vec![reference.span]) {
+                let id = node.state.id.text().unwrap_or(name);
+                diagnostics
+                    .push(requisites::itself(reference, id).label(node.state.span, "this is the state it names"));
+            }
+            for target in all.into_iter().filter(|t| t != id) {
+                let (from, to) = if reference.inverted { (target, *id) } else { (*id, target) };
+                edges.push(Edge { from, to, span: reference.span, requisite: reference.requisite });
+            }
+        }
+    }
+    prereq_loops(&edges, &nodes, reported, diagnostics);
+    circles(&ids, &edges, &nodes, reported, diagnostics);
+}
+
+fn label(nodes: &HashMap<NodeId, Node<'_>>, id: &NodeId) -> String {
+    let Some(node) = nodes.get(id) else { return String::new() };
+    let function = node.function.name.as_ref().map(ToString::to_string).unwrap_or_default();
+    format!("{function}:{}", node.state.id.text().unwrap_or("…"))
+}
+
+fn prereq_loops(
+    edges: &[Edge],
+    nodes: &HashMap<NodeId, Node<'_>>,
+    reported: &mut HashSet<Vec<Span>>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    for prereq in edges.iter().filter(|e| e.requisite == Requisite::Prereq) {
+        let back = edges.iter().find(|e| {
+            e.requisite == Requisite::Onchanges && e.from == prereq.to && e.to == prereq.from
+        });
+        // With a second `onchanges` target the circle has another way out.
+        let only = edges.iter().filter(|e| e.requisite == Requisite::Onchanges && e.from == prereq.to).count() == 1;
+        let Some(back) = back.filter(|_| only) else { continue };
+        if reported.insert(vec![prereq.span, back.span]) {
+            diagnostics.push(
+                Diagnostic::new(
+                    &PREREQ_LOOP,
+                    back.span,
+                    format!(
+                        "`{}` runs only after a change of `{}`, which runs only before a change of the first",
+                        label(nodes, &back.from),
+                        label(nodes, &back.to)
+                    ),
+                )
+                .label(prereq.span, "the `prereq` is here")
+                .help("remove one of the two"),
+            );
+        }
+    }
+}
+
+/// Finds circles by depth-first search over a stack of its own, and reports each once.
+fn circles(
+    ids: &[NodeId],
+    edges: &[Edge],
+    nodes: &HashMap<NodeId, Node<'_>>,
+    reported: &mut HashSet<Vec<Span>>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    // What must run first: the target, except that `prereq` puts its own state first. `listen` only reacts later.
+    let mut after: HashMap<NodeId, Vec<(NodeId, Span, Requisite)>> = HashMap::new();
+    for edge in edges {
+        let (from, to) = match edge.requisite {
+            Requisite::Listen | Requisite::Order => continue,
+            Requisite::Prereq => (edge.to, edge.from),
+            _ => (edge.from, edge.to),
+        };
+        after.entry(from).or_default().push((to, edge.span, edge.requisite));
+    }
+    let mut done: HashMap<NodeId, bool> = HashMap::new();
+    for start in ids {
+        if done.contains_key(start) {
+            continue;
+        }
+        done.insert(*start, false);
+        let mut path: Vec<(NodeId, usize)> = vec![(*start, 0)];
+        while let Some((at, next)) = path.last().copied() {
+            let Some((to, ..)) = after.get(&at).and_then(|e| e.get(next)).copied() else {
+                done.insert(at, true);
+                path.pop();
+                continue;
+            };
+            if let Some(top) = path.last_mut() {
+                top.1 += 1;
+            }
+            match done.get(&to) {
+                Some(true) => {}
+                None => {
+                    done.insert(to, false);
+                    path.push((to, 0));
+                }
+                Some(false) => {
+                    let from = path.iter().position(|(id, _)| *id == to).unwrap_or(0);
+                    let steps: Vec<(NodeId, Span, Requisite)> = path[from..]
+                        .iter()
+                        .filter_map(|(id, next)| {
+                            let (_, span, requisite) = after.get(id)?.get(next.checked_sub(1)?)?;
+                            Some((*id, *span, *requisite))
+                        })
+                        .collect();
+                    report_circle(&steps, nodes, reported, diagnostics);
+                }
+            }
+        }
+    }
+}
+
+fn report_circle(
+    steps: &[(NodeId, Span, Requisite)],
+    nodes: &HashMap<NodeId, Node<'_>>,
+    reported: &mut HashSet<Vec<Span>>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let mut spans: Vec<Span> = steps.iter().map(|(_, span, _)| *span).collect();
+    spans.sort();
+    if !reported.insert(spans) {
+        return;
+    }
+    let names: Vec<String> = steps.iter().map(|(id, ..)| label(nodes, id)).collect();
+    let next = names.iter().cycle().skip(1);
+    let steps: Vec<requisites::Step> = steps
+        .iter()
+        .zip(names.iter().zip(next))
+        .map(|((_, span, requisite), (from, to))| requisites::Step {
+            from: from.clone(),
+            word: requisite_name(*requisite),
+            to: to.clone(),
+            span: *span,
+        })
+        .collect();
+    diagnostics.extend(requisites::cycle(&steps));
+}
+
+fn contradictions(workspace: &Workspace<'_>, file: usize, function: &FunctionDecl, diagnostics: &mut Vec<Diagnostic>) {
+    let unconditional = |r: &&Reference| {
+        !r.inverted && holds(&function.branch, &branch_at(workspace, file, r.span))
+    };
+    let onfail: Vec<&Reference> = function
+        .references
+        .iter()
+        .filter(|r| !r.inverted && matches!(r.requisite, Requisite::Onfail | Requisite::OnfailAny | Requisite::OnfailAll))
+        .collect();
+    let required: Vec<&Reference> = function
+        .references
+        .iter()
+        .filter(unconditional)
+        .filter(|r| matches!(r.requisite, Requisite::Require | Requisite::Watch | Requisite::Onchanges))
+        .collect();
+    let same = |a: &Reference, b: &Reference| a.target == b.target && wanted(&a.target).is_some();
+    // With one more `onfail` target that is not required, the state may still run.
+    if function.open || !onfail.iter().all(|f| required.iter().any(|r| same(f, r))) {
+        return;
+    }
+    let Some(fail) = onfail.first() else { return };
+    let Some(require) = required.iter().find(|r| same(fail, r)) else { return };
+    let (later, earlier) = if fail.span > require.span { (fail, require) } else { (require, fail) };
+    diagnostics.push(requisites::contradiction(
+        (earlier.requisite, earlier.span),
+        (later.requisite, later.span),
+        &requisites::describe(&later.target),
+    ));
+}
+
+fn never_changes(workspace: &Workspace<'_>, file: usize, id: &str, function: &FunctionDecl, diagnostics: &mut Vec<Diagnostic>) {
+    let onchanges: Vec<&Reference> = function
+        .references
+        .iter()
+        .filter(|r| !r.inverted && matches!(r.requisite, Requisite::Onchanges | Requisite::OnchangesAny))
+        .collect();
+    if onchanges.is_empty() || function.open {
+        return;
+    }
+    let known = Known::of(workspace, workspace.closure(file, false));
+    let mut first = None;
+    for reference in &onchanges {
+        let Some((name, kind)) = wanted(&reference.target) else { return };
+        let found = known.find(name, &kind);
+        let silent = !found.is_empty()
+            && found.iter().all(|(_, f)| {
+                f.name.as_ref().is_some_and(|n| {
+                    workspace
+                        .registry
+                        .get(FunctionKind::State, &n.module, &n.function)
+                        .is_some_and(|s| s.never_changes)
+                }) && !f.open
+                    // What reacts to a watched state reports that as a change.
+                    && f.references.iter().all(|r| !is_watch(r))
+            });
+        if !silent || watched_from_elsewhere(workspace, name) {
+            return;
+        }
+        first = first.or_else(|| found.first().map(|(s, f)| (*reference, s.span, f.name.clone())));
+    }
+    let Some((reference, place, Some(target))) = first else { return };
+    diagnostics.push(
+        requisites::unreachable(reference.span, id, &[target.to_string()])
+            .label(place, "the target is defined here"),
+    );
+}
+
+fn is_watch(reference: &Reference) -> bool {
+    matches!(reference.requisite, Requisite::Watch | Requisite::WatchAny | Requisite::Listen)
+}
+
+fn watched_from_elsewhere(workspace: &Workspace<'_>, name: &str) -> bool {
+    workspace.states().flat_map(|(_, u)| u.summary.states.iter().chain(&u.summary.extends)).any(|s| {
+        s.functions.iter().flat_map(|f| &f.references).any(|r| {
+            is_watch(r)
+                && (r.inverted && wanted(&r.target).is_none_or(|(n, _)| n == name)
+                    || s.id.matches(name))
+        })
+    })
+}
