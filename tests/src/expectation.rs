@@ -65,7 +65,15 @@ fn parse(path: &str, about: u32, line: &str) -> Option<Expectation> {
     let severity = words.next()?.to_owned();
     let code = words.next()?.to_owned();
     let text = words.next().unwrap_or("").trim().trim_matches('"').to_owned();
-    code.starts_with('Z').then(|| Expectation { path: path.to_owned(), line: about, start, end, severity, code, text })
+    code.starts_with('Z').then(|| Expectation {
+        path: path.to_owned(),
+        line: about,
+        start,
+        end,
+        severity,
+        code,
+        text,
+    })
 }
 
 impl Expectation {
@@ -93,8 +101,14 @@ mod tests {
 
     #[test]
     fn carets_and_columns_are_read() {
-        let found = read("a.zy", "a: b\n#  ^ error Z0001 \"x y\"\n#: 1..2 warning Z0002 \"\"\nc\n#: 1.. hint Z0003 \"z\"\n");
-        assert_eq!((found[0].line, found[0].start, found[0].end, found[0].text.as_str()), (1, 4, Some(5), "x y"));
+        let found = read(
+            "a.zy",
+            "a: b\n#  ^ error Z0001 \"x y\"\n#: 1..2 warning Z0002 \"\"\nc\n#: 1.. hint Z0003 \"z\"\n",
+        );
+        assert_eq!(
+            (found[0].line, found[0].start, found[0].end, found[0].text.as_str()),
+            (1, 4, Some(5), "x y")
+        );
         assert_eq!((found[1].line, found[1].start, found[1].end), (1, 1, Some(2)));
         assert_eq!((found[2].line, found[2].end), (4, None));
     }

@@ -24,7 +24,8 @@ fn fixtures_give_what_they_say() {
     for (name, text) in fixtures() {
         let files = archive::files(&text, "states/fixture.zy");
         let checked = Checked::of(&files);
-        let mut expected: Vec<_> = files.iter().flat_map(|(path, content)| expectation::read(path, content)).collect();
+        let mut expected: Vec<_> =
+            files.iter().flat_map(|(path, content)| expectation::read(path, content)).collect();
         let mut unexpected = Vec::new();
         for diagnostic in &checked.report.diagnostics {
             match expected.iter().position(|e| e.fits(diagnostic, checked.project.files())) {

@@ -43,7 +43,9 @@ fn problems(schema: &Value, root: &Value, value: &Value, at: &str, out: &mut Vec
                     out.push(format!("{at}: {value} is no {rule}"));
                 }
             }
-            "enum" if !rule.as_array().unwrap().contains(value) => out.push(format!("{at}: {value} is not among {rule}")),
+            "enum" if !rule.as_array().unwrap().contains(value) => {
+                out.push(format!("{at}: {value} is not among {rule}"))
+            }
             "enum" => {}
             "minimum" if value.as_i64() < rule.as_i64() => out.push(format!("{at}: {value} is too small")),
             "minimum" => {}
@@ -78,7 +80,8 @@ fn problems(schema: &Value, root: &Value, value: &Value, at: &str, out: &mut Vec
 
 fn check(text: &str) {
     let schema: Value =
-        serde_json::from_str(&fs::read_to_string(repository().join("docs/schemas/check.json")).unwrap()).unwrap();
+        serde_json::from_str(&fs::read_to_string(repository().join("docs/schemas/check.json")).unwrap())
+            .unwrap();
     let value: Value = serde_json::from_str(text).unwrap();
     let mut found = Vec::new();
     problems(&schema, &schema, &value, "document", &mut found);
@@ -87,7 +90,8 @@ fn check(text: &str) {
 
 #[test]
 fn a_report_has_the_promised_shape() {
-    let files = [("states/a.zy".to_owned(), "nginx:\n  pgk.installed: []\nnginx:\n  test.nop: []\n".to_owned())];
+    let files =
+        [("states/a.zy".to_owned(), "nginx:\n  pgk.installed: []\nnginx:\n  test.nop: []\n".to_owned())];
     let checked = Checked::of(&files);
     assert!(checked.report.diagnostics.len() >= 2, "{}", checked.lines());
     check(&json(&checked.report.diagnostics, checked.project.files(), checked.report.counts));

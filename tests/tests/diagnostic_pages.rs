@@ -79,8 +79,14 @@ fn examples_are_true() {
             let checked = Checked::of(&archive::files(&body, default_path(rule, &body)));
             let found = checked.report.diagnostics.iter().any(|d| d.rule == *rule);
             if found == right {
-                let what = if right { "the right example gives it" } else { "the wrong example does not give it" };
-                failures.push_str(&format!("== {} {}: {what}\n{body}{}", rule.code, rule.name, checked.lines()));
+                let what =
+                    if right { "the right example gives it" } else { "the wrong example does not give it" };
+                failures.push_str(&format!(
+                    "== {} {}: {what}\n{body}{}",
+                    rule.code,
+                    rule.name,
+                    checked.lines()
+                ));
             }
         }
     }

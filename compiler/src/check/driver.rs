@@ -1,8 +1,9 @@
 //! Runs all rules over a project and puts their findings in order.
 
 use super::{
-    CheckError, CheckOptions, OpaqueFile, Report, allow::Allows, calls, functions, ids, imports, order, parameters, references,
-    resources, scope, targets, top, whole,
+    CheckError, CheckOptions, OpaqueFile, Report,
+    allow::Allows,
+    calls, functions, ids, imports, order, parameters, references, resources, scope, targets, top, whole,
     workspace::{Unit, UnitKind, Workspace, in_parallel},
 };
 use crate::{
@@ -70,7 +71,12 @@ pub fn check(project: &Project, registry: &Registry, options: &CheckOptions) -> 
 }
 
 /// What a file's own text is enough for.
-fn check_unit(workspace: &Workspace<'_>, unit: &Unit, custom: &calls::Custom<'_>, found: &mut Vec<Diagnostic>) {
+fn check_unit(
+    workspace: &Workspace<'_>,
+    unit: &Unit,
+    custom: &calls::Custom<'_>,
+    found: &mut Vec<Diagnostic>,
+) {
     let text_is_foreign = whole::foreign_renderer(unit.tree.file, &unit.tree.text).is_some();
     if unit.kind == UnitKind::Template {
         found.extend(unit.tree.diagnostics.iter().filter(|d| is_about_templates(d)).cloned());
@@ -102,11 +108,14 @@ fn check_unit(workspace: &Workspace<'_>, unit: &Unit, custom: &calls::Custom<'_>
     resources::missing_sources(workspace, unit, found);
     for function in unit.summary.states.iter().chain(&unit.summary.extends).flat_map(|s| &s.functions) {
         // What is missing may come from an `extend` in another file.
-        let extended = |d: &&Diagnostic| *d.rule == parameters::MISSING_PARAMETER && workspace.is_extended(function);
+        let extended =
+            |d: &&Diagnostic| *d.rule == parameters::MISSING_PARAMETER && workspace.is_extended(function);
         found.extend(function.diagnostics.iter().filter(|d| !extended(d)).cloned());
         let Some(name) = &function.name else { continue };
         // Files for the master name functions of its own kinds, with further dots.
-        if matches!(name.module.as_str(), "local" | "runner" | "wheel" | "caller") || name.function.contains('.') {
+        if matches!(name.module.as_str(), "local" | "runner" | "wheel" | "caller")
+            || name.function.contains('.')
+        {
             continue;
         }
         let (module, word) = function.words;
@@ -128,7 +137,8 @@ fn check_together(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
         }
     }
     // Each file is applied with what it includes, whoever applies it.
-    groups.extend(workspace.states().filter(|(i, _)| !workspace.includes[*i].is_empty()).map(|(i, _)| vec![i]));
+    groups
+        .extend(workspace.states().filter(|(i, _)| !workspace.includes[*i].is_empty()).map(|(i, _)| vec![i]));
     let targets = targets::Targets::of(workspace);
     for (index, unit) in workspace.units.iter().enumerate() {
         if unit.kind == UnitKind::States && unit.tree.opaque.is_none() {
@@ -157,9 +167,17 @@ fn arrange(project: &Project, diagnostics: &mut Vec<Diagnostic>) {
         .map(|d| (d.span.file, d.span.start))
         .collect();
     // A key that stands twice is an id that stands twice, said better.
-    diagnostics.retain(|d| d.rule.name != "duplicate-key" || !duplicate_ids.contains(&(d.span.file, d.span.start)));
+    diagnostics
+        .retain(|d| d.rule.name != "duplicate-key" || !duplicate_ids.contains(&(d.span.file, d.span.start)));
     diagnostics.sort_by_cached_key(|d| {
-        (files.get(d.span.file).path.clone(), d.span.start, d.span.end, d.severity, d.rule.code, d.message.clone())
+        (
+            files.get(d.span.file).path.clone(),
+            d.span.start,
+            d.span.end,
+            d.severity,
+            d.rule.code,
+            d.message.clone(),
+        )
     });
     diagnostics.dedup_by(|a, b| a.rule == b.rule && a.span == b.span && a.message == b.message);
     for diagnostic in diagnostics {

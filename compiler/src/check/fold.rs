@@ -54,7 +54,9 @@ impl Constants {
         for statement in &tree.template.statements {
             let StatementKind::Set { targets, value } = &statement.kind else { continue };
             let [(name, _)] = targets.as_slice() else { continue };
-            if statement.parent.is_none() && !twice.contains(name.as_str()) && !name.contains('.')
+            if statement.parent.is_none()
+                && !twice.contains(name.as_str())
+                && !name.contains('.')
                 && let Some(value) = constants.fold(value)
             {
                 constants.values.insert(name.clone(), value);
@@ -110,7 +112,9 @@ impl Constants {
                 let value = eval(value)?;
                 let args = self.arguments(args, depth)?;
                 match (name.as_str(), value, args.as_slice()) {
-                    ("replace", Value::Str(s), [Value::Str(a), Value::Str(b)]) => Some(Value::Str(s.replace(a, b))),
+                    ("replace", Value::Str(s), [Value::Str(a), Value::Str(b)]) => {
+                        Some(Value::Str(s.replace(a, b)))
+                    }
                     ("first", Value::List(list), []) => list.first().cloned(),
                     ("last", Value::List(list), []) => list.last().cloned(),
                     ("join", Value::List(list), [Value::Str(by)]) => Some(Value::Str(joined(&list, by))),
@@ -128,7 +132,9 @@ impl Constants {
                     (Value::Str(s), "split", [Value::Str(by)]) if !by.is_empty() => {
                         Some(Value::List(s.split(by.as_str()).map(Value::from).collect()))
                     }
-                    (Value::Str(s), "replace", [Value::Str(a), Value::Str(b)]) => Some(Value::Str(s.replace(a, b))),
+                    (Value::Str(s), "replace", [Value::Str(a), Value::Str(b)]) => {
+                        Some(Value::Str(s.replace(a, b)))
+                    }
                     (Value::Str(by), "join", [Value::List(list)]) => Some(Value::Str(joined(list, &by))),
                     (Value::Str(s), "strip", []) => Some(Value::Str(s.trim().to_owned())),
                     (Value::Str(s), "format", values) if !s.contains("{{") => {

@@ -84,7 +84,8 @@ pub fn duplicates_in_file(unit: &Unit, diagnostics: &mut Vec<Diagnostic>) {
     for ((_, id), mut states) in by_id {
         states.sort_by_key(|s| s.span);
         for (index, later) in states.iter().enumerate() {
-            let earlier = states[..index].iter().find(|s| s.span != later.span && together(&s.branch, &later.branch));
+            let earlier =
+                states[..index].iter().find(|s| s.span != later.span && together(&s.branch, &later.branch));
             if let Some(earlier) = earlier {
                 diagnostics.push(
                     Diagnostic::new(&DUPLICATE_ID, later.span, format!("The id `{id}` is defined twice"))
@@ -123,14 +124,20 @@ fn repeated(unit: &Unit, state: &StateDecl) -> Option<usize> {
     };
     // `break` and `continue` may leave one round only.
     let controlled = template.statements.iter().any(|s| {
-        block.span.contains(s.span) && matches!(s.kind, crate::syntax::template::StatementKind::LoopControl(_))
+        block.span.contains(s.span)
+            && matches!(s.kind, crate::syntax::template::StatementKind::LoopControl(_))
     });
-    (count > 1 && !controlled && template.arms_at(state.span.start).len() == state.branch.len()).then_some(count)
+    (count > 1 && !controlled && template.arms_at(state.span.start).len() == state.branch.len())
+        .then_some(count)
 }
 
 /// Reports ids that two files of one closure define with the same function. `roots` are files that are applied
 /// together: what one top entry names, or one file.
-pub fn duplicates_across(workspace: &Workspace<'_>, groups: &[Vec<usize>], diagnostics: &mut Vec<Diagnostic>) {
+pub fn duplicates_across(
+    workspace: &Workspace<'_>,
+    groups: &[Vec<usize>],
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     let mut reported = HashSet::new();
     for group in groups {
         let mut files: Vec<usize> = group.iter().flat_map(|unit| workspace.closure(*unit, true)).collect();
@@ -146,7 +153,9 @@ pub fn duplicates_across(workspace: &Workspace<'_>, groups: &[Vec<usize>], diagn
         let mut first: BTreeMap<(&str, String), (usize, &StateDecl)> = BTreeMap::new();
         for file in files {
             for state in &workspace.units[file].summary.states {
-                let (Some(id), true, None) = (state.id.text(), state.branch.is_empty(), state.body) else { continue };
+                let (Some(id), true, None) = (state.id.text(), state.branch.is_empty(), state.body) else {
+                    continue;
+                };
                 for function in &state.functions {
                     let (Some(name), true) = (&function.name, function.branch.is_empty()) else { continue };
                     let key = (id, name.to_string());
@@ -194,8 +203,11 @@ pub fn unknown_extends(workspace: &Workspace<'_>, index: usize, diagnostics: &mu
             if open || all.iter().any(|s| named(&s)) {
                 continue;
             }
-            let ids: Vec<&str> =
-                files.iter().flat_map(|f| &workspace.units[*f].summary.states).filter_map(|s| s.id.text()).collect();
+            let ids: Vec<&str> = files
+                .iter()
+                .flat_map(|f| &workspace.units[*f].summary.states)
+                .filter_map(|s| s.id.text())
+                .collect();
             let mut diagnostic =
                 Diagnostic::new(&UNKNOWN_EXTEND, extend.span, format!("There is no state `{id}` to extend"));
             diagnostic = match nearest(id, ids) {
@@ -209,7 +221,12 @@ pub fn unknown_extends(workspace: &Workspace<'_>, index: usize, diagnostics: &mu
             continue;
         }
         for function in &extend.functions {
-            let has = |f: &super::summary::FunctionDecl| match (&function.name, &function.module, &f.name, &f.module) {
+            let has = |f: &super::summary::FunctionDecl| match (
+                &function.name,
+                &function.module,
+                &f.name,
+                &f.module,
+            ) {
                 (Some(a), _, Some(b), _) => a == b,
                 (None, Some(m), Some(b), _) => *m == b.module,
                 (_, Some(m), None, Some(n)) => m == n,
@@ -219,13 +236,19 @@ pub fn unknown_extends(workspace: &Workspace<'_>, index: usize, diagnostics: &mu
             if near.iter().flat_map(|s| &s.functions).any(has) {
                 continue;
             }
-            let Some(wanted) = function.name.as_ref().map(ToString::to_string).or(function.module.clone()) else { continue };
+            let Some(wanted) = function.name.as_ref().map(ToString::to_string).or(function.module.clone())
+            else {
+                continue;
+            };
             // Another file may add the function to the same id.
             if all.iter().filter(|s| named(s)).flat_map(|s| &s.functions).any(has) {
                 continue;
             }
-            let have: Vec<String> =
-                near.iter().flat_map(|s| &s.functions).filter_map(|f| f.name.as_ref().map(|n| format!("`{n}`"))).collect();
+            let have: Vec<String> = near
+                .iter()
+                .flat_map(|s| &s.functions)
+                .filter_map(|f| f.name.as_ref().map(|n| format!("`{n}`")))
+                .collect();
             let mut diagnostic = Diagnostic::new(
                 &UNKNOWN_EXTEND,
                 function.span,

@@ -98,7 +98,9 @@ pub fn check_imports(workspace: &Workspace<'_>, unit: &Unit, diagnostics: &mut V
             missing(workspace, unit, used, path, diagnostics);
             continue;
         }
-        let Some(target) = workspace.template(unit, path).map(|index| &workspace.units[index]) else { continue };
+        let Some(target) = workspace.template(unit, path).map(|index| &workspace.units[index]) else {
+            continue;
+        };
         if has_unreadable(&target.tree) {
             continue;
         }
@@ -111,7 +113,13 @@ pub fn check_imports(workspace: &Workspace<'_>, unit: &Unit, diagnostics: &mut V
     }
 }
 
-fn missing(workspace: &Workspace<'_>, unit: &Unit, used: &TemplateUse, path: &str, diagnostics: &mut Vec<Diagnostic>) {
+fn missing(
+    workspace: &Workspace<'_>,
+    unit: &Unit,
+    used: &TemplateUse,
+    path: &str,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     // In a file that others import, `tpldir` is theirs, and a path made of it says nothing.
     let is_entry = matches!(unit.kind, UnitKind::States | UnitKind::Settings | UnitKind::Top(_))
         && !workspace.used_as_template.contains_key(&unit.path);
@@ -124,11 +132,16 @@ fn missing(workspace: &Workspace<'_>, unit: &Unit, used: &TemplateUse, path: &st
     let mut diagnostic =
         Diagnostic::new(&MISSING_TEMPLATE, used.span, format!("The template `{plain}` does not exist"));
     let dir = plain.rsplit_once('/').map_or("", |(dir, _)| dir);
-    let beside: Vec<String> =
-        workspace.project.files_below(TreeKind::States, &unit.env, dir).into_iter().map(|f| f.tree_path).collect();
+    let beside: Vec<String> = workspace
+        .project
+        .files_below(TreeKind::States, &unit.env, dir)
+        .into_iter()
+        .map(|f| f.tree_path)
+        .collect();
     diagnostic = match nearest(plain, beside.iter().map(String::as_str)) {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-        None => diagnostic.help("the path starts at the root of the state tree; `./` starts at this file's directory"),
+        None => diagnostic
+            .help("the path starts at the root of the state tree; `./` starts at this file's directory"),
     };
     diagnostics.push(diagnostic);
 }
@@ -172,7 +185,9 @@ fn is_used(unit: &Unit, name: &str) -> bool {
             ExprKind::Test { value, name: test, .. } if matches!(test.as_str(), "defined" | "undefined") => {
                 asked |= matches!(&value.kind, ExprKind::Name(n) if n == name);
             }
-            ExprKind::Filter { value: Some(value), name: filter, .. } if matches!(filter.as_str(), "default" | "d") => {
+            ExprKind::Filter { value: Some(value), name: filter, .. }
+                if matches!(filter.as_str(), "default" | "d") =>
+            {
                 asked |= matches!(&value.kind, ExprKind::Name(n) if n == name);
             }
             _ => {}
@@ -184,13 +199,17 @@ fn is_used(unit: &Unit, name: &str) -> bool {
 fn without_context(unit: &Unit, target: &Unit, used: &TemplateUse, diagnostics: &mut Vec<Diagnostic>) {
     let here: HashSet<&str> =
         bindings(&unit.tree.template).into_iter().filter(|b| b.within.is_none()).map(|b| b.name).collect();
-    let needed = free_names(&target.tree.template).into_iter().find(|f| f.always && here.contains(f.name.as_str()));
+    let needed =
+        free_names(&target.tree.template).into_iter().find(|f| f.always && here.contains(f.name.as_str()));
     let Some(needed) = needed else { return };
     diagnostics.push(
         Diagnostic::new(
             &IMPORT_WITHOUT_CONTEXT,
             used.statement,
-            format!("`{}` uses `{}`, which it sees only when it is imported with context", target.tree_path, needed.name),
+            format!(
+                "`{}` uses `{}`, which it sees only when it is imported with context",
+                target.tree_path, needed.name
+            ),
         )
         .label(needed.span, "used here")
         .help("end the statement with `with context`"),

@@ -83,7 +83,13 @@ pub fn check_order(workspace: &Workspace<'_>, groups: &[Vec<usize>], diagnostics
         for state in &unit.summary.states {
             for function in &state.functions {
                 contradictions(workspace, index, function, diagnostics);
-                never_changes(workspace, index, state.id.text().unwrap_or("the state"), function, diagnostics);
+                never_changes(
+                    workspace,
+                    index,
+                    state.id.text().unwrap_or("the state"),
+                    function,
+                    diagnostics,
+                );
             }
         }
     }
@@ -159,8 +165,9 @@ fn check_files(
                 .collect();
             if all == [*id] && !matches!(kind, Wanted::Any) && reported.insert(vec![reference.span]) {
                 let id = node.state.id.text().unwrap_or(name);
-                diagnostics
-                    .push(requisites::itself(reference, id).label(node.state.span, "this is the state it names"));
+                diagnostics.push(
+                    requisites::itself(reference, id).label(node.state.span, "this is the state it names"),
+                );
             }
             for target in all.into_iter().filter(|t| t != id) {
                 let (from, to) = if reference.inverted { (target, *id) } else { (*id, target) };
@@ -185,11 +192,12 @@ fn prereq_loops(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     for prereq in edges.iter().filter(|e| e.requisite == Requisite::Prereq) {
-        let back = edges.iter().find(|e| {
-            e.requisite == Requisite::Onchanges && e.from == prereq.to && e.to == prereq.from
-        });
+        let back = edges
+            .iter()
+            .find(|e| e.requisite == Requisite::Onchanges && e.from == prereq.to && e.to == prereq.from);
         // With a second `onchanges` target the circle has another way out.
-        let only = edges.iter().filter(|e| e.requisite == Requisite::Onchanges && e.from == prereq.to).count() == 1;
+        let only =
+            edges.iter().filter(|e| e.requisite == Requisite::Onchanges && e.from == prereq.to).count() == 1;
         let Some(back) = back.filter(|_| only) else { continue };
         if reported.insert(vec![prereq.span, back.span]) {
             diagnostics.push(
@@ -291,14 +299,21 @@ fn report_circle(
     diagnostics.extend(requisites::cycle(&steps));
 }
 
-fn contradictions(workspace: &Workspace<'_>, file: usize, function: &FunctionDecl, diagnostics: &mut Vec<Diagnostic>) {
-    let unconditional = |r: &&Reference| {
-        !r.inverted && holds(&function.branch, &branch_at(workspace, file, r.span))
-    };
+fn contradictions(
+    workspace: &Workspace<'_>,
+    file: usize,
+    function: &FunctionDecl,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let unconditional =
+        |r: &&Reference| !r.inverted && holds(&function.branch, &branch_at(workspace, file, r.span));
     let onfail: Vec<&Reference> = function
         .references
         .iter()
-        .filter(|r| !r.inverted && matches!(r.requisite, Requisite::Onfail | Requisite::OnfailAny | Requisite::OnfailAll))
+        .filter(|r| {
+            !r.inverted
+                && matches!(r.requisite, Requisite::Onfail | Requisite::OnfailAny | Requisite::OnfailAll)
+        })
         .collect();
     let required: Vec<&Reference> = function
         .references
@@ -321,7 +336,13 @@ fn contradictions(workspace: &Workspace<'_>, file: usize, function: &FunctionDec
     ));
 }
 
-fn never_changes(workspace: &Workspace<'_>, file: usize, id: &str, function: &FunctionDecl, diagnostics: &mut Vec<Diagnostic>) {
+fn never_changes(
+    workspace: &Workspace<'_>,
+    file: usize,
+    id: &str,
+    function: &FunctionDecl,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     let onchanges: Vec<&Reference> = function
         .references
         .iter()
@@ -366,8 +387,7 @@ fn watched_from_elsewhere(workspace: &Workspace<'_>, name: &str) -> bool {
     workspace.states().flat_map(|(_, u)| u.summary.states.iter().chain(&u.summary.extends)).any(|s| {
         s.functions.iter().flat_map(|f| &f.references).any(|r| {
             is_watch(r)
-                && (r.inverted && wanted(&r.target).is_none_or(|(n, _)| n == name)
-                    || s.id.matches(name))
+                && (r.inverted && wanted(&r.target).is_none_or(|(n, _)| n == name) || s.id.matches(name))
         })
     })
 }

@@ -209,7 +209,8 @@ pub fn check_name(
             if !workspace.resolve(kind, env, name, &unit.tree_path).is_empty() {
                 return;
             }
-            let mut diagnostic = Diagnostic::new(&UNRESOLVED_REFERENCE, span, capitalised(&error.to_string()));
+            let mut diagnostic =
+                Diagnostic::new(&UNRESOLVED_REFERENCE, span, capitalised(&error.to_string()));
             if let Some(help) = error.help() {
                 diagnostic = diagnostic.help(help);
             }
@@ -247,8 +248,11 @@ fn check_excluded_id(
     if ids.contains(name) || workspace.includes_open[index] {
         return;
     }
-    let mut diagnostic =
-        Diagnostic::new(&UNKNOWN_EXCLUDE, excluded.span, format!("No state has the id `{name}` that is excluded here"));
+    let mut diagnostic = Diagnostic::new(
+        &UNKNOWN_EXCLUDE,
+        excluded.span,
+        format!("No state has the id `{name}` that is excluded here"),
+    );
     if let Some(near) = crate::diagnostic::nearest(name, ids.iter().copied()) {
         diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
     } else {
@@ -294,8 +298,14 @@ pub fn include_cycles(workspace: &Workspace<'_>, diagnostics: &mut Vec<Diagnosti
     }
 }
 
-fn report_cycle(workspace: &Workspace<'_>, path: &[(usize, usize)], closing: Span, diagnostics: &mut Vec<Diagnostic>) {
-    let mut names: Vec<&str> = path.iter().map(|(unit, _)| workspace.units[*unit].tree_path.as_str()).collect();
+fn report_cycle(
+    workspace: &Workspace<'_>,
+    path: &[(usize, usize)],
+    closing: Span,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let mut names: Vec<&str> =
+        path.iter().map(|(unit, _)| workspace.units[*unit].tree_path.as_str()).collect();
     if let [only] = names.as_slice() {
         diagnostics.push(
             Diagnostic::new(&INCLUDE_CYCLE, closing, format!("`{only}` includes itself"))
@@ -304,12 +314,17 @@ fn report_cycle(workspace: &Workspace<'_>, path: &[(usize, usize)], closing: Spa
         return;
     }
     names.extend(path.first().map(|(unit, _)| workspace.units[*unit].tree_path.as_str()));
-    let mut diagnostic = Diagnostic::new(&INCLUDE_CYCLE, closing, format!("Files include each other in a circle: {}", names.join(" → ")))
-        .help("move what both sides need into a file that both include");
+    let mut diagnostic = Diagnostic::new(
+        &INCLUDE_CYCLE,
+        closing,
+        format!("Files include each other in a circle: {}", names.join(" → ")),
+    )
+    .help("move what both sides need into a file that both include");
     for pair in path.windows(2) {
         let [(from, _), (to, _)] = pair else { continue };
         if let Some(edge) = workspace.includes[*from].iter().find(|e| e.to == *to && e.certain) {
-            diagnostic = diagnostic.label(edge.span, format!("`{}` is included here", workspace.units[*to].tree_path));
+            diagnostic =
+                diagnostic.label(edge.span, format!("`{}` is included here", workspace.units[*to].tree_path));
         }
     }
     diagnostics.push(diagnostic);
@@ -317,7 +332,11 @@ fn report_cycle(workspace: &Workspace<'_>, path: &[(usize, usize)], closing: Spa
 
 /// Reports state files that no top file leads to. `tops` gives the files each top file names; `None` when it may
 /// name more than is known.
-pub fn unreachable(workspace: &Workspace<'_>, tops: &[Option<Vec<usize>>], diagnostics: &mut Vec<Diagnostic>) {
+pub fn unreachable(
+    workspace: &Workspace<'_>,
+    tops: &[Option<Vec<usize>>],
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     if tops.is_empty() {
         return;
     }
@@ -328,15 +347,23 @@ pub fn unreachable(workspace: &Workspace<'_>, tops: &[Option<Vec<usize>>], diagn
             reached.extend(workspace.closure(*unit, false));
         }
     }
-    if reached.iter().any(|unit| workspace.includes_open[*unit] && workspace.units[*unit].summary.includes_open) {
+    if reached
+        .iter()
+        .any(|unit| workspace.includes_open[*unit] && workspace.units[*unit].summary.includes_open)
+    {
         return;
     }
     let computed = reached.iter().any(|unit| {
         workspace.units[*unit].summary.includes.iter().any(|include| include.name.text().is_none())
     });
     // What others include on their own (applied by name, or by orchestration) is a group of its own: its root is told.
-    let included: HashSet<usize> =
-        workspace.includes.iter().enumerate().flat_map(|(from, edges)| edges.iter().filter(move |e| e.to != from)).map(|e| e.to).collect();
+    let included: HashSet<usize> = workspace
+        .includes
+        .iter()
+        .enumerate()
+        .flat_map(|(from, edges)| edges.iter().filter(move |e| e.to != from))
+        .map(|e| e.to)
+        .collect();
     for (index, unit) in workspace.states() {
         if reached.contains(&index)
             || computed

@@ -88,13 +88,16 @@ pub fn missing_sources(workspace: &Workspace<'_>, unit: &Unit, diagnostics: &mut
         let is_file = function.name.as_ref().is_some_and(|n| {
             matches!(
                 (n.module.as_str(), n.function.as_str()),
-                ("file", "managed" | "recurse" | "append" | "prepend" | "patch") | ("cmd", "script" | "wait_script") | ("archive", "extracted")
+                ("file", "managed" | "recurse" | "append" | "prepend" | "patch")
+                    | ("cmd", "script" | "wait_script")
+                    | ("archive", "extracted")
             )
         });
         if !is_file {
             continue;
         }
-        for argument in function.arguments.iter().filter(|a| matches!(a.name.as_str(), "source" | "sources")) {
+        for argument in function.arguments.iter().filter(|a| matches!(a.name.as_str(), "source" | "sources"))
+        {
             missing_source(workspace, unit, function, argument, diagnostics);
         }
     }
@@ -119,7 +122,8 @@ fn missing_source(
     // Of several sources the first that exists is taken: only when none can, something is missing.
     let exists = |path: &str| {
         // Other environments, and names with a query or in bars, are not looked up here.
-        path.contains(['?', '|']) || path.trim_matches('/').is_empty()
+        path.contains(['?', '|'])
+            || path.trim_matches('/').is_empty()
             || workspace.source_exists(&unit.env, path.trim_matches('/'), &unit.tree_path)
     };
     if paths.is_empty() || paths.iter().any(|p| p.is_none_or(|(path, _)| exists(path))) {
@@ -136,8 +140,7 @@ fn missing_source(
         .into_iter()
         .map(|f| f.tree_path)
         .collect();
-    let mut diagnostic =
-        Diagnostic::new(&MISSING_SOURCE, span, format!("`{path}` is not in the state tree"));
+    let mut diagnostic = Diagnostic::new(&MISSING_SOURCE, span, format!("`{path}` is not in the state tree"));
     diagnostic = match nearest(path, files.iter().map(String::as_str)) {
         Some(near) => diagnostic.help(format!("did you mean `zester://{near}`?")),
         None => diagnostic.help("create the file; the path starts at the root of the state tree"),
@@ -151,7 +154,8 @@ pub fn managed_twice(unit: &Unit, diagnostics: &mut Vec<Diagnostic>) {
     for state in unit.summary.states.iter().filter(|s| s.body.is_none()) {
         for function in &state.functions {
             let whole = function.name.as_ref().is_some_and(|n| {
-                n.module == "file" && matches!(n.function.as_str(), "managed" | "symlink" | "absent" | "serialize")
+                n.module == "file"
+                    && matches!(n.function.as_str(), "managed" | "symlink" | "absent" | "serialize")
             });
             if !whole || function.open || is_guarded(function) {
                 continue;
@@ -189,7 +193,16 @@ pub fn managed_twice(unit: &Unit, diagnostics: &mut Vec<Diagnostic>) {
 /// Whether something decides at run time whether the state runs: two such states may take turns.
 fn is_guarded(function: &FunctionDecl) -> bool {
     const DECIDERS: &[&str] = &[
-        "onlyif", "unless", "creates", "onchanges", "onchanges_any", "onfail", "onfail_any", "onfail_all", "prereq", "replace",
+        "onlyif",
+        "unless",
+        "creates",
+        "onchanges",
+        "onchanges_any",
+        "onfail",
+        "onfail_any",
+        "onfail_all",
+        "prereq",
+        "replace",
     ];
     function.arguments.iter().any(|a| DECIDERS.contains(&a.name.as_str()))
 }
@@ -210,7 +223,10 @@ pub fn not_idempotent(unit: &Unit, diagnostics: &mut Vec<Diagnostic>) {
         for function in &state.functions {
             let is_run = function.name.as_ref().is_some_and(|n| n.module == "cmd" && n.function == "run");
             let decided = is_guarded(function)
-                || function.arguments.iter().any(|a| matches!(a.name.as_str(), "stateful" | "check_cmd" | "use" | "changed_when"));
+                || function
+                    .arguments
+                    .iter()
+                    .any(|a| matches!(a.name.as_str(), "stateful" | "check_cmd" | "use" | "changed_when"));
             if !is_run || function.open || decided || state.id.text().is_none_or(touched_from_elsewhere) {
                 continue;
             }

@@ -73,16 +73,78 @@ rule! {
 /// Names that every template sees.
 pub const GLOBALS: &[&str] = &[
     // Zester's and Salt's.
-    "facts", "grains", "settings", "pillar", "salt", "zester", "basket", "mine", "peel_id", "id", "env", "saltenv", "sls",
-    "sls_path", "slspath", "slsdotpath", "slscolonpath", "slsdir", "tpldir", "tpldot", "tplfile", "tplpath", "opts", "proxy",
-    "accumulator", "minion", "show_full_context", "raise", "odict", "salt_data", "__salt__", "__grains__",
-    "__pillar__", "__opts__", "__env__", "__sls__", "__id__", "__low__", "__file__", "__proxy__", "__context__",
-    "__utils__", "__instance_id__", "renderer", "kwargs",
+    "facts",
+    "grains",
+    "settings",
+    "pillar",
+    "salt",
+    "zester",
+    "basket",
+    "mine",
+    "peel_id",
+    "id",
+    "env",
+    "saltenv",
+    "sls",
+    "sls_path",
+    "slspath",
+    "slsdotpath",
+    "slscolonpath",
+    "slsdir",
+    "tpldir",
+    "tpldot",
+    "tplfile",
+    "tplpath",
+    "opts",
+    "proxy",
+    "accumulator",
+    "minion",
+    "show_full_context",
+    "raise",
+    "odict",
+    "salt_data",
+    "__salt__",
+    "__grains__",
+    "__pillar__",
+    "__opts__",
+    "__env__",
+    "__sls__",
+    "__id__",
+    "__low__",
+    "__file__",
+    "__proxy__",
+    "__context__",
+    "__utils__",
+    "__instance_id__",
+    "renderer",
+    "kwargs",
     // Reactor and orchestration files.
-    "data", "tag", "event", "master",
+    "data",
+    "tag",
+    "event",
+    "master",
     // Jinja's.
-    "range", "dict", "lipsum", "cycler", "joiner", "namespace", "loop", "self", "super", "caller", "varargs", "_",
-    "gettext", "ngettext", "debug", "true", "false", "none", "True", "False", "None",
+    "range",
+    "dict",
+    "lipsum",
+    "cycler",
+    "joiner",
+    "namespace",
+    "loop",
+    "self",
+    "super",
+    "caller",
+    "varargs",
+    "_",
+    "gettext",
+    "ngettext",
+    "debug",
+    "true",
+    "false",
+    "none",
+    "True",
+    "False",
+    "None",
 ];
 
 /// A use of a name that nothing in the file binds.
@@ -106,16 +168,23 @@ pub fn free_names(template: &Template) -> Vec<Free> {
         while let Some((expr, always)) = pending.pop() {
             match &expr.kind {
                 ExprKind::Name(name) => used.push((name, expr.span, always)),
-                ExprKind::Test { value, name, .. } if matches!(name.as_str(), "defined" | "undefined" | "none") => {
+                ExprKind::Test { value, name, .. }
+                    if matches!(name.as_str(), "defined" | "undefined" | "none") =>
+                {
                     asked.extend(base_name(value));
                 }
-                ExprKind::Filter { value: Some(value), name, .. } if matches!(name.as_str(), "default" | "d") => {
+                ExprKind::Filter { value: Some(value), name, .. }
+                    if matches!(name.as_str(), "default" | "d") =>
+                {
                     asked.extend(base_name(value));
                 }
                 _ => {}
             }
             let sure = always
-                && !matches!(&expr.kind, ExprKind::Conditional { .. } | ExprKind::Binary { operator: "and" | "or", .. });
+                && !matches!(
+                    &expr.kind,
+                    ExprKind::Conditional { .. } | ExprKind::Binary { operator: "and" | "or", .. }
+                );
             pending.extend(parts(expr).into_iter().map(|part| (part, sure)));
         }
     }
@@ -138,7 +207,9 @@ fn base_name(expr: &Arc<Expr>) -> Option<&str> {
     loop {
         match &expr.kind {
             ExprKind::Name(name) => return Some(name),
-            ExprKind::Attribute { object, .. } | ExprKind::Index { object, .. } | ExprKind::Slice { object, .. } => {
+            ExprKind::Attribute { object, .. }
+            | ExprKind::Index { object, .. }
+            | ExprKind::Slice { object, .. } => {
                 expr = object;
             }
             ExprKind::Call { callee, .. } => expr = callee,
@@ -175,7 +246,11 @@ pub fn undefined(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) {
         };
         if let [more, ..] = rest {
             let count = rest.len();
-            let text = if count == 1 { "used again here".to_owned() } else { format!("used {count} more times, first here") };
+            let text = if count == 1 {
+                "used again here".to_owned()
+            } else {
+                format!("used {count} more times, first here")
+            };
             diagnostic = diagnostic.label(*more, text);
         }
         diagnostics.push(diagnostic);
@@ -197,7 +272,8 @@ pub fn set_in_loop(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) {
             .arms_at(offset)
             .into_iter()
             .filter(|(block, arm)| {
-                *arm == 0 && matches!(template.blocks[*block].kind, BlockKind::For { .. } | BlockKind::Macro { .. })
+                *arm == 0
+                    && matches!(template.blocks[*block].kind, BlockKind::For { .. } | BlockKind::Macro { .. })
             })
             .next_back()
             .map(|(block, _)| block)
@@ -218,22 +294,26 @@ pub fn set_in_loop(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) {
     for binding in all.iter().filter(|b| b.within.is_none()) {
         let Some(block) = innermost_loop(binding.span.start) else { continue };
         let block = &template.blocks[block];
-        if !matches!(block.kind, BlockKind::For { .. }) || !reported.insert((binding.name, block.span.start)) {
+        if !matches!(block.kind, BlockKind::For { .. }) || !reported.insert((binding.name, block.span.start))
+        {
             continue;
         }
         // Only an assignment over an outer one loses something; a helper variable of the loop's own does not.
         let outer = all.iter().any(|b| {
-            b.name == binding.name && b.within.is_none() && b.span.start < block.span.start
+            b.name == binding.name
+                && b.within.is_none()
+                && b.span.start < block.span.start
                 && innermost_loop(b.span.start).is_none()
         });
         // Set again after the loop, before it is read: the loop's value was never meant to last.
         let read = uses.iter().find(|(name, span)| *name == binding.name && span.start >= block.span.end);
         let Some((_, read)) = read.filter(|_| outer) else { continue };
-        let again = all.iter().any(|b| {
-            b.name == binding.name && b.span.start >= block.span.end && b.span.start < read.start
-        });
+        let again = all
+            .iter()
+            .any(|b| b.name == binding.name && b.span.start >= block.span.end && b.span.start < read.start);
         // A use inside another loop that binds the name itself reads that one.
-        let rebound = all.iter().any(|b| b.name == binding.name && b.within.is_some_and(|w| w.contains(*read)));
+        let rebound =
+            all.iter().any(|b| b.name == binding.name && b.within.is_some_and(|w| w.contains(*read)));
         if again || rebound {
             continue;
         }

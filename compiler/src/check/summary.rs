@@ -144,7 +144,12 @@ pub struct Summary {
 
 impl Summary {
     /// Reads a state file. `is_module` knows the names of state modules.
-    pub fn of(tree: &Tree, constants: &Constants, registry: &Registry, is_module: &dyn Fn(&str) -> bool) -> Self {
+    pub fn of(
+        tree: &Tree,
+        constants: &Constants,
+        registry: &Registry,
+        is_module: &dyn Fn(&str) -> bool,
+    ) -> Self {
         let mut summary = Self::of_template(tree, constants);
         let reader = Reader { template: &tree.template, constants, registry };
         if let Some(root) = &tree.root {
@@ -173,7 +178,10 @@ impl Summary {
     pub fn of_template(tree: &Tree, constants: &Constants) -> Self {
         let loops = |offset: u32| {
             tree.template.arms_at(offset).iter().any(|(block, _)| {
-                matches!(tree.template.blocks[*block].kind, BlockKind::For { .. } | BlockKind::Macro { .. } | BlockKind::Call { .. })
+                matches!(
+                    tree.template.blocks[*block].kind,
+                    BlockKind::For { .. } | BlockKind::Macro { .. } | BlockKind::Call { .. }
+                )
             })
         };
         let exports = bindings(&tree.template)
@@ -204,7 +212,11 @@ impl Summary {
                 if exclude.sls { self.excluded_refs.push(decl) } else { self.excluded_ids.push(decl) }
             }
         }
-        self.states.extend(file.states.iter().flat_map(|s| reader.state(s, body, if body.is_some() { Extent::Part } else { Extent::Whole })));
+        self.states.extend(
+            file.states.iter().flat_map(|s| {
+                reader.state(s, body, if body.is_some() { Extent::Part } else { Extent::Whole })
+            }),
+        );
         self.extends.extend(file.extends.iter().flat_map(|s| reader.state(s, body, Extent::Part)));
         if let Some(splice) = file.splices.first() {
             self.open.get_or_insert(splice.span);
@@ -273,10 +285,7 @@ impl Reader<'_> {
                 "names" => names.extend(values.iter().cloned()),
                 _ => {}
             }
-            arguments.push(ArgumentDecl {
-                name: key.into_owned(),
-                values,
-            });
+            arguments.push(ArgumentDecl { name: key.into_owned(), values });
         }
         FunctionDecl {
             name: function.name.clone(),
@@ -299,7 +308,9 @@ fn uses(tree: &Tree, constants: &Constants) -> Vec<TemplateUse> {
         .iter()
         .filter_map(|statement| {
             let (kind, path, with_context) = match &statement.kind {
-                StatementKind::Include { path, ignore_missing } => (UseKind::Include(*ignore_missing), path, true),
+                StatementKind::Include { path, ignore_missing } => {
+                    (UseKind::Include(*ignore_missing), path, true)
+                }
                 StatementKind::Import { path, with_context, .. } => (UseKind::Import, path, *with_context),
                 StatementKind::FromImport { path, names, with_context } => {
                     (UseKind::From(names.clone()), path, *with_context)
@@ -335,7 +346,9 @@ fn looks_like_states(root: &Node, is_module: &dyn Fn(&str) -> bool) -> bool {
         match &node.kind {
             NodeKind::Choice(nodes) => pending.extend(nodes.iter().map(|n| (n, top))),
             NodeKind::Splice(_) if top => return true,
-            NodeKind::Scalar(scalar) if !top && scalar.literal().is_some_and(|t| is_function(&t)) => return true,
+            NodeKind::Scalar(scalar) if !top && scalar.literal().is_some_and(|t| is_function(&t)) => {
+                return true;
+            }
             NodeKind::Mapping(mapping) => {
                 if top && !mapping.splices.is_empty() {
                     return true;

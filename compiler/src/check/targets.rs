@@ -166,8 +166,13 @@ pub fn unknown_targets(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let unit = &workspace.units[index];
-    let has_references =
-        unit.summary.states.iter().chain(&unit.summary.extends).flat_map(|s| &s.functions).any(|f| !f.references.is_empty());
+    let has_references = unit
+        .summary
+        .states
+        .iter()
+        .chain(&unit.summary.extends)
+        .flat_map(|s| &s.functions)
+        .any(|f| !f.references.is_empty());
     if !has_references {
         return;
     }
@@ -226,7 +231,11 @@ fn check_target(
         return;
     }
     let candidates = near.by_name.iter().flat_map(|(name, found)| {
-        found.iter().filter_map(|(_, f)| f.name.as_ref()).map(|function| Candidate { id: name, name, function })
+        found.iter().filter_map(|(_, f)| f.name.as_ref()).map(|function| Candidate {
+            id: name,
+            name,
+            function,
+        })
     });
     let mut diagnostic = requisites::unknown(reference, candidates, std::iter::empty());
     if let Some((state, function)) = other_kind {
@@ -234,7 +243,8 @@ fn check_target(
         diagnostic.span = reference.span;
         let is = function.name.as_ref().map(ToString::to_string).or_else(|| function.module.clone());
         diagnostic = diagnostic.label(state.span, format!("`{name}` is `{}`", is.unwrap_or_default()));
-    } else if let Some((state, _)) = typo.and_then(|near_name| near.find(near_name, &wanted).first().copied()) {
+    } else if let Some((state, _)) = typo.and_then(|near_name| near.find(near_name, &wanted).first().copied())
+    {
         diagnostic = diagnostic.label(state.span, "the nearest name is defined here");
     }
     diagnostics.push(diagnostic);

@@ -1,6 +1,9 @@
 //! Top files: which targets get which files.
 
-use super::{references::check_name, workspace::{Unit, Workspace}};
+use super::{
+    references::check_name,
+    workspace::{Unit, Workspace},
+};
 use crate::{
     diagnostic::Diagnostic,
     project::TreeKind,
@@ -48,7 +51,12 @@ pub struct TopFiles {
 }
 
 /// Checks a top file and collects what it names.
-pub fn check_top(workspace: &Workspace<'_>, unit: &Unit, kind: TreeKind, diagnostics: &mut Vec<Diagnostic>) -> TopFiles {
+pub fn check_top(
+    workspace: &Workspace<'_>,
+    unit: &Unit,
+    kind: TreeKind,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> TopFiles {
     let mut files = TopFiles { groups: Vec::new(), open: unit.tree.opaque.is_some() };
     let Some(root) = &unit.tree.root else { return files };
     for root in choices(root) {
@@ -84,7 +92,8 @@ fn choices(node: &Node) -> Vec<&Node> {
 }
 
 fn is_wrong_shape(node: &Node) -> bool {
-    !matches!(node.kind, NodeKind::Splice(_) | NodeKind::Error | NodeKind::Empty | NodeKind::Choice(_)) && !is_computed(node)
+    !matches!(node.kind, NodeKind::Splice(_) | NodeKind::Error | NodeKind::Empty | NodeKind::Choice(_))
+        && !is_computed(node)
 }
 
 fn is_computed(node: &Node) -> bool {

@@ -126,16 +126,25 @@ pub fn bindings(template: &Template) -> Vec<Binding<'_>> {
             }
             BlockKind::Macro { name, params } => {
                 found.push(Binding { name: &name.0, span: name.1, within: None });
-                found.extend(params.iter().map(|(name, span, _)| Binding { name, span: *span, within: inner }));
+                found.extend(params.iter().map(|(name, span, _)| Binding {
+                    name,
+                    span: *span,
+                    within: inner,
+                }));
             }
             BlockKind::Call { params, .. } => {
-                found.extend(params.iter().map(|(name, span, _)| Binding { name, span: *span, within: inner }));
+                found.extend(params.iter().map(|(name, span, _)| Binding {
+                    name,
+                    span: *span,
+                    within: inner,
+                }));
             }
             BlockKind::Set { name, .. } | BlockKind::Load { name, .. } | BlockKind::Named { name } => {
                 found.push(Binding { name: &name.0, span: name.1, within: None });
             }
             BlockKind::With { assignments } => {
-                let names = assignments.iter().map(|(name, span, _)| Binding { name, span: *span, within: inner });
+                let names =
+                    assignments.iter().map(|(name, span, _)| Binding { name, span: *span, within: inner });
                 found.extend(names);
             }
             BlockKind::If | BlockKind::Filter { .. } | BlockKind::Raw | BlockKind::Unknown => {}
@@ -144,17 +153,22 @@ pub fn bindings(template: &Template) -> Vec<Binding<'_>> {
     for statement in &template.statements {
         match &statement.kind {
             StatementKind::Set { targets, .. } => found.extend(
-                targets
-                    .iter()
-                    .filter(|(name, _)| !name.contains('.'))
-                    .map(|(name, span)| Binding { name, span: *span, within: None }),
+                targets.iter().filter(|(name, _)| !name.contains('.')).map(|(name, span)| Binding {
+                    name,
+                    span: *span,
+                    within: None,
+                }),
             ),
             StatementKind::Import { name, .. } | StatementKind::ImportData { name, .. } => {
                 found.push(Binding { name: &name.0, span: name.1, within: None });
             }
-            StatementKind::FromImport { names, .. } => found.extend(
-                names.iter().map(|(_, span, local)| Binding { name: local, span: *span, within: None }),
-            ),
+            StatementKind::FromImport { names, .. } => {
+                found.extend(names.iter().map(|(_, span, local)| Binding {
+                    name: local,
+                    span: *span,
+                    within: None,
+                }))
+            }
             _ => {}
         }
     }

@@ -137,7 +137,8 @@ impl<'a> Workspace<'a> {
                         }
                         continue;
                     };
-                    let Some(file) = find_template(project, &candidate.env, path, &candidate.tree_path) else {
+                    let Some(file) = find_template(project, &candidate.env, path, &candidate.tree_path)
+                    else {
                         continue;
                     };
                     *used_as_template.entry(file.path.clone()).or_default() |= context;
@@ -164,7 +165,8 @@ impl<'a> Workspace<'a> {
         let mut units: Vec<Unit> = Vec::with_capacity(parsed.len());
         let summaries = in_parallel(&parsed, |(candidate, tree, constants)| {
             let framed = frames.iter().any(|(start, end)| {
-                candidate.tree_path.starts_with(start.trim_start_matches("./")) && candidate.tree_path.ends_with(end.as_str())
+                candidate.tree_path.starts_with(start.trim_start_matches("./"))
+                    && candidate.tree_path.ends_with(end.as_str())
                     && !end.is_empty()
             });
             let used = used_as_template.contains_key(&candidate.path) || framed;
@@ -181,7 +183,11 @@ impl<'a> Workspace<'a> {
                     } else {
                         kind
                     };
-                    if kind == UnitKind::States { (kind, summary) } else { (kind, Summary::of_template(tree, constants)) }
+                    if kind == UnitKind::States {
+                        (kind, summary)
+                    } else {
+                        (kind, Summary::of_template(tree, constants))
+                    }
                 }
                 _ => (kind, Summary::of_template(tree, constants)),
             }
@@ -303,8 +309,10 @@ impl<'a> Workspace<'a> {
         if options.paths.is_empty() {
             return;
         }
-        let wanted: Vec<usize> =
-            (0..self.units.len()).filter(|i| self.units[*i].wanted).flat_map(|i| self.closure(i, false)).collect();
+        let wanted: Vec<usize> = (0..self.units.len())
+            .filter(|i| self.units[*i].wanted)
+            .flat_map(|i| self.closure(i, false))
+            .collect();
         for index in wanted {
             self.units[index].wanted = true;
         }
@@ -316,7 +324,13 @@ impl<'a> Workspace<'a> {
             self.states()
                 .flat_map(|(_, u)| &u.summary.states)
                 .filter(|s| s.functions.iter().any(|f| std::ptr::eq(f, function)))
-                .any(|s| extend.id.text().is_none_or(|id| s.id.matches(id)) || function.names.iter().any(|(n, _)| extend.id.text().is_some_and(|id| n.matches(id))))
+                .any(|s| {
+                    extend.id.text().is_none_or(|id| s.id.matches(id))
+                        || function
+                            .names
+                            .iter()
+                            .any(|(n, _)| extend.id.text().is_some_and(|id| n.matches(id)))
+                })
         }) || function.arguments.iter().any(|a| a.name == "use")
     }
 
@@ -371,7 +385,8 @@ pub fn find_template(
 
 fn kind_of(project: &Project, candidate: &Candidate, used: bool, tree: &Tree) -> UnitKind {
     let extension = candidate.tree_path.rsplit_once('.').map_or("", |(_, e)| e);
-    let is_state_file = project.extensions().iter().any(|e| e == extension) || extension == "zy" || extension == "sls";
+    let is_state_file =
+        project.extensions().iter().any(|e| e == extension) || extension == "zy" || extension == "sls";
     if !is_state_file || candidate.tree_path.split('/').any(|s| s.starts_with('_')) {
         return UnitKind::Template;
     }
@@ -390,7 +405,9 @@ fn kind_of(project: &Project, candidate: &Candidate, used: bool, tree: &Tree) ->
 fn holds_data(tree_path: &str, tree: &Tree) -> bool {
     let by_name = tree_path.split('/').rev().skip(1).any(|dir| {
         let dir = dir.to_ascii_lowercase();
-        dir.contains("pillar") || dir.contains("settings") || matches!(dir.as_str(), "data" | "vars" | "test" | "tests")
+        dir.contains("pillar")
+            || dir.contains("settings")
+            || matches!(dir.as_str(), "data" | "vars" | "test" | "tests")
     });
     // At the top of a bare folder, only names say what is a state; a map of maps and scalars is data.
     by_name || tree.root.is_none() || tree_path.contains("top.")
@@ -444,7 +461,9 @@ fn restrict(
             // A file that the configuration does not take for a state file, named by the author.
             let (tree_kind, env, tree_path) = project
                 .locate(path)
-                .map_or((TreeKind::States, "base".to_owned(), path.to_owned()), |(k, e, t)| (k, e.to_owned(), t));
+                .map_or((TreeKind::States, "base".to_owned(), path.to_owned()), |(k, e, t)| {
+                    (k, e.to_owned(), t)
+                });
             let candidate = Candidate { path: path.to_owned(), tree_kind, env, tree_path, wanted: true };
             candidates.insert(path.to_owned(), candidate);
             found = true;
@@ -500,4 +519,3 @@ pub fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync)
     all.sort_by_key(|(index, _)| *index);
     all.into_iter().map(|(_, result)| result).collect()
 }
-
