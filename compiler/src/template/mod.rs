@@ -1,6 +1,33 @@
 //! Rendering: minijinja with Salt's environment, and the way back from rendered text to the author's words.
+//!
+//! A file is [rewritten](rewrite) (Salt's tags, mutable literals, marks in macro bodies), rendered by minijinja with
+//! the values its expressions gave [recorded](render), and its output [traced](provenance) to the source byte by
+//! byte.
+
+mod environment;
+mod filter;
+mod global;
+mod mutable;
+mod provenance;
+mod python;
+mod regex;
+mod render;
+mod rewrite;
+#[cfg(test)]
+mod tests;
+
+pub use environment::{Environment, TemplateFiles};
+pub use filter::{known_filters, known_tests};
+pub use global::known_globals;
+pub use provenance::{Place, Provenance};
+pub use render::{RenderInput, Rendered};
 
 use crate::types::{Effect, Map, Value};
+
+/// The rules this room declares.
+pub fn rules() -> impl Iterator<Item = &'static crate::diagnostic::Rule> {
+    render::RULES.iter().copied()
+}
 
 /// Exec functions as templates call them (`salt['pkg.version']('nginx')`). Data functions that need only facts and
 /// settings (`pillar.get`, `grains.filter_by`, …) are the environment's own and never reach it.
