@@ -21,6 +21,8 @@ pub(crate) struct Desired {
     pub(crate) content: Option<Vec<u8>>,
     /// Owner and mode; what is not named is kept.
     pub(crate) attributes: Attributes,
+    /// What is there, where that is known already.
+    pub(crate) stat: Option<Stat>,
     /// Whether a link at the path is followed rather than replaced.
     pub(crate) follow: bool,
     /// Whether missing parents are made, and with which mode.
@@ -44,6 +46,7 @@ impl Desired {
             path,
             content: Some(content),
             attributes: Attributes::default(),
+            stat: None,
             follow: true,
             makedirs: None,
             backup: Backup::None,
@@ -55,8 +58,12 @@ impl Desired {
     }
 
     /// Compares with what is there.
-    pub(crate) fn plan(self, cx: &Context) -> Result<Plan<'static>, Failure> {
-        let stat = match path::stat(cx, &self.path, self.follow)? {
+    pub(crate) fn plan(mut self, cx: &Context) -> Result<Plan<'static>, Failure> {
+        let stat = match self.stat.take() {
+            Some(known) => Some(known),
+            None => path::stat(cx, &self.path, self.follow)?,
+        };
+        let stat = match stat {
             // A link that is to be replaced by a file.
             Some(stat) if stat.kind == FileKind::Symlink => return self.plan_new(cx, Some(stat)),
             Some(stat) => stat,
@@ -101,7 +108,7 @@ impl Desired {
     }
 
     fn is_there(&self, cx: &Context, new: &[u8]) -> Result<bool, Failure> {
-        Ok(read(cx, &self.path)? == new)
+        cx.machine.files.holds(&self.path, new).map_err(|e| path::unreadable(&self.path, &e))
     }
 
     fn plan_new(self, cx: &Context, link: Option<Stat>) -> Result<Plan<'static>, Failure> {

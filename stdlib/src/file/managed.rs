@@ -185,6 +185,7 @@ impl State for Managed {
         Desired {
             content,
             attributes,
+            stat,
             follow: self.follow_symlinks,
             makedirs: self.makedirs.then(|| path::directory_mode(dir_mode, mode)),
             backup: self.backup.clone(),

@@ -64,6 +64,11 @@ pub trait FileSystem: Send + Sync {
         Ok(content)
     }
 
+    /// Whether a file's content is this; links are followed.
+    fn holds(&self, path: &str, content: &[u8]) -> io::Result<bool> {
+        Ok(self.read(path)? == content)
+    }
+
     /// Replaces (or creates) a file as one step: a temporary file in the same directory, owner and mode set before
     /// any content, synced, renamed. After a crash either the old or the new file is there. A link at `path` is
     /// followed when `follow`, else replaced. Without a mode a new file gets `0666` less the umask, an
