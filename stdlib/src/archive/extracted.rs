@@ -93,6 +93,27 @@ pub(crate) struct Extracted {
     /// Whether the program `unzip` is used.
     #[arg(inert = "zip archives are always opened by `unzip`")]
     use_cmd_unzip: Option<bool>,
+    /// A signature of the archive.
+    #[arg(inert = "signatures are not checked; give `source_hash`")]
+    signature: Option<Value>,
+    /// A signature of the file of checksums.
+    #[arg(inert = "signatures are not checked; give `source_hash`")]
+    source_hash_sig: Option<Value>,
+    /// Keys that signatures are checked with.
+    #[arg(inert = "signatures are not checked; give `source_hash`")]
+    keyring: Option<Value>,
+    /// Directory of those keys.
+    #[arg(inert = "signatures are not checked; give `source_hash`")]
+    gnupghome: Option<Value>,
+    /// How signatures are checked.
+    #[arg(inert = "signatures are not checked; give `source_hash`")]
+    sig_backend: Option<Value>,
+    /// Keys of which one must have signed.
+    #[arg(inert = "signatures are not checked; give `source_hash`")]
+    signed_by_any: Option<Value>,
+    /// Keys that all must have signed.
+    #[arg(inert = "signatures are not checked; give `source_hash`")]
+    signed_by_all: Option<Value>,
     /// Whether the server is asked if a download has changed.
     #[arg(inert = "the server's ETag is always used where no checksum is given")]
     use_etag: Option<bool>,

@@ -57,6 +57,15 @@ pub(super) fn command(cx: &Context, program: Program, around: &Surroundings<'_>)
     Ok(command)
 }
 
+/// The same program with `root` as its root directory.
+pub(super) fn below(root: &str, program: Program) -> Program {
+    let args = match program {
+        Program::Direct(program, args) => std::iter::once(program).chain(args).collect(),
+        Program::Shell { shell, line } => vec![shell, "-c".to_owned(), line],
+    };
+    Program::Direct("chroot".to_owned(), std::iter::once(root.to_owned()).chain(args).collect())
+}
+
 /// Runs it and judges.
 pub(super) fn execute(
     cx: &Context,

@@ -1,7 +1,7 @@
 //! `cmd.run`
 
 use super::execution::{self, Judgement, Surroundings};
-use crate::{Context, Failure, Outcome, Plan, State, change, provider::Program};
+use crate::{Context, Failure, Outcome, Plan, State, change, file::path, provider::Program};
 use zester_compiler::types::{Group, Map, Path, Value};
 use zester_stdlib_derive::Arguments;
 
@@ -23,6 +23,8 @@ pub(crate) struct Run {
     /// Environment variables: a map, or a list of maps. `false` removes a variable.
     #[arg(ty = Type::List(Box::new(Type::Map(Box::new(Type::Any)).or(Type::Str))))]
     env: Vec<Value>,
+    /// Directory the command sees as `/`.
+    root: Option<Path>,
     /// The shell that reads the command line.
     #[arg(default = "/bin/sh")]
     shell: String,
@@ -92,6 +94,10 @@ impl Run {
             Program::Shell { shell: self.shell.clone(), line: self.name.clone() }
         } else {
             Program::Direct(self.name.clone(), self.args.clone())
+        };
+        let program = match &self.root {
+            Some(root) => execution::below(&path::absolute(cx, root)?, program),
+            None => program,
         };
         let around = Surroundings {
             cwd: self.cwd.as_deref(),

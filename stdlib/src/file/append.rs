@@ -45,6 +45,9 @@ macro_rules! adding {
             /// Whether spaces and tabs count when the text is looked for.
             #[arg(default = true)]
             ignore_whitespace: bool,
+            /// Whether the difference is shown.
+            #[arg(default = true)]
+            show_changes: bool,
             $($(#[$field_doc])+ $field: $ty,)*
         }
 
@@ -65,7 +68,7 @@ macro_rules! adding {
             }
 
             fn edit(&self, path: String) -> Edit {
-                Edit { makedirs: self.makedirs, secret: &["text", "context", "defaults"], ..Edit::new(path) }
+                Edit { makedirs: self.makedirs, show_changes: self.show_changes, secret: &["text", "context", "defaults"], ..Edit::new(path) }
             }
         }
     };

@@ -31,6 +31,8 @@ pub(crate) struct Desired {
     pub(crate) backup: Backup,
     /// How the change is shown.
     pub(crate) show: Show,
+    /// Whether a new file is shown as a diff from nothing.
+    pub(crate) new_file_diff: bool,
     /// Commands that must accept the new content, in a temporary file with this ending, before it is put in place.
     pub(crate) check: Vec<String>,
     /// Ending of that file's name.
@@ -51,6 +53,7 @@ impl Desired {
             makedirs: None,
             backup: Backup::None,
             show: Show::Diff,
+            new_file_diff: false,
             check: Vec::new(),
             check_suffix: String::new(),
             check_dir: None,
@@ -114,8 +117,12 @@ impl Desired {
     fn plan_new(self, cx: &Context, link: Option<Stat>) -> Result<Plan<'static>, Failure> {
         let parents = path::missing_parents(cx, &self.path, self.makedirs.is_some())?;
         let mut changes = Changes::new();
-        let was = if link.is_some() { "Replace a symbolic link by a file" } else { "New file" };
-        changes.insert("diff".to_owned(), was.into());
+        let shown = match &self.content {
+            _ if link.is_some() => "Replace a symbolic link by a file".to_owned(),
+            Some(content) if self.new_file_diff => diff::describe(b"", content, self.show),
+            _ => "New file".to_owned(),
+        };
+        changes.insert("diff".to_owned(), shown.into());
         changes.extend(self.attributes.of_new());
         let comment = format!("`{}` is created", self.path);
         Ok(Plan::change(changes, comment, move |cx| {

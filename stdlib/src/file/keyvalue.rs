@@ -43,6 +43,9 @@ pub(crate) struct KeyValue {
     /// Whether a missing file is made.
     #[arg(default = false)]
     create_if_missing: bool,
+    /// Whether lines of other keys are removed.
+    #[arg(default = false)]
+    prune: bool,
     /// How many lines of one key are changed at most; -1 for all.
     #[arg(default = 1_i64)]
     count: i64,
@@ -167,6 +170,15 @@ impl KeyValue {
                     }
                 }
             }
+            let other = self.prune
+                && commented.is_none()
+                && !line.trim_start().starts_with('#')
+                && line.split_once(&self.separator).is_some_and(|(key, _)| {
+                    !wanted.iter().any(|(k, _)| same(key.trim(), k.trim(), self.key_ignore_case))
+                });
+            if other {
+                continue;
+            }
             new.push_str(written.as_deref().unwrap_or(line));
             new.push_str(end);
         }
@@ -207,6 +219,16 @@ mod tests {
             ))
             .unwrap();
         assert_eq!(machine.files.text("/f"), "PermitRootLogin no\n#X a\nX c\n");
+    }
+
+    #[test]
+    fn other_keys_go_when_asked() {
+        let machine = FakeMachine::new();
+        machine.files.put("/f", "# c=d\na=1\nb=2\nword\n");
+        machine
+            .converge::<KeyValue>(&args(r#"{"name": "/f", "key": "a", "value": "3", "prune": true}"#))
+            .unwrap();
+        assert_eq!(machine.files.text("/f"), "# c=d\na=3\nword\n");
     }
 
     #[test]

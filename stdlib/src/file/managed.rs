@@ -77,6 +77,7 @@ pub(crate) struct Managed {
     /// Group of the file.
     group: Option<Group>,
     /// Permission bits; `keep` takes those of the source.
+    #[arg(alias = "file_mode")]
     mode: Option<FileMode>,
     /// Attributes of `chattr`.
     #[arg(inert = "file attributes of `chattr` are not managed; run `chattr` by `cmd.run`")]
@@ -125,8 +126,30 @@ pub(crate) struct Managed {
     ignore_comment_characters: Option<String>,
     /// A signature of the source.
     #[arg(inert = "signatures are not checked; give `source_hash`")]
-    signature: Option<String>,
+    signature: Option<Value>,
+    /// A signature of the file of checksums.
+    #[arg(inert = "signatures are not checked; give `source_hash`")]
+    source_hash_sig: Option<Value>,
+    /// Keys that signatures are checked with.
+    #[arg(inert = "signatures are not checked; give `source_hash`")]
+    keyring: Option<Value>,
+    /// Directory of those keys.
+    #[arg(inert = "signatures are not checked; give `source_hash`")]
+    gnupghome: Option<Value>,
+    /// How signatures are checked.
+    #[arg(inert = "signatures are not checked; give `source_hash`")]
+    sig_backend: Option<Value>,
+    /// Keys of which one must have signed.
+    #[arg(inert = "signatures are not checked; give `source_hash`")]
+    signed_by_any: Option<Value>,
+    /// Keys that all must have signed.
+    #[arg(inert = "signatures are not checked; give `source_hash`")]
+    signed_by_all: Option<Value>,
+    /// Whether the result shows the whole content of a new file.
+    #[arg(default = false)]
+    new_file_diff: bool,
     /// Environment of the state tree the source is taken from, where it is not the state's own.
+    #[arg(alias = "env")]
     saltenv: Option<String>,
     /// SELinux context.
     #[arg(
@@ -186,6 +209,7 @@ impl State for Managed {
             content,
             attributes,
             stat,
+            new_file_diff: self.new_file_diff,
             follow: self.follow_symlinks,
             makedirs: self.makedirs.then(|| path::directory_mode(dir_mode, mode)),
             backup: self.backup.clone(),

@@ -72,7 +72,11 @@ pub(crate) struct Recurse {
     /// Whether the differences are shown.
     #[arg(default = true)]
     show_changes: bool,
+    /// Permission bits.
+    #[arg(inert = "files and directories have bits of their own: `file_mode` and `dir_mode`")]
+    mode: Option<FileMode>,
     /// Environment of the state tree, where it is not the state's own.
+    #[arg(alias = "env")]
     saltenv: Option<String>,
     /// Whether copies of the sources are kept.
     #[arg(inert = "sources are read where they are")]

@@ -56,6 +56,9 @@ pub(crate) struct Replace {
     /// Whether backslashes in `repl` are only backslashes.
     #[arg(default = false)]
     backslash_literal: bool,
+    /// Encoding of the file.
+    #[arg(inert = "files are read as UTF-8")]
+    encoding: Option<String>,
     /// Whether a file that is not there is made by `append_if_not_found`.
     #[arg(
         inert = "a missing file is a failure unless `ignore_if_missing` is set; make it by `file.managed`"

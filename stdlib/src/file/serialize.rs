@@ -57,6 +57,15 @@ pub(crate) struct Serialize {
     /// Whether the difference is shown.
     #[arg(default = true)]
     show_changes: bool,
+    /// Environment of the state tree.
+    #[arg(alias = "saltenv", inert = "data comes from the state itself")]
+    env: Option<String>,
+    /// Name of the file `check_cmd` sees.
+    #[arg(inert = "`check_cmd` runs after the file is written; `file.managed` checks before")]
+    tmp_ext: Option<String>,
+    /// Directory of the file `check_cmd` sees.
+    #[arg(inert = "`check_cmd` runs after the file is written; `file.managed` checks before")]
+    tmp_dir: Option<String>,
     /// Encoding of the file.
     #[arg(inert = "the file is UTF-8")]
     encoding: Option<String>,

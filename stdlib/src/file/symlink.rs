@@ -34,6 +34,15 @@ pub(crate) struct Symlink {
     /// Whether the link is replaced in one step.
     #[arg(default = true, inert = "links are always replaced in one step")]
     atomic: bool,
+    /// Whether the link is copied across file systems.
+    #[arg(inert = "links are made where they belong and never copied")]
+    disallow_copy_and_unlink: Option<bool>,
+    /// Whether links are followed.
+    #[arg(inert = "a link at the path is what this state is about; it is never followed")]
+    follow_symlinks: Option<bool>,
+    /// Whether owner and group of an existing link are kept.
+    #[arg(inert = "an existing link keeps its owner unless `user` or `group` is given")]
+    inherit_user_and_group: Option<bool>,
     /// Windows only.
     #[arg(inert = "Windows only")]
     win_owner: Option<String>,

@@ -50,8 +50,7 @@ fn mounted_with(device: u64, options: &[&str]) -> bool {
     let number = format!("{}:{}", fs::major(device), fs::minor(device));
     let Ok(mounts) = std::fs::read_to_string("/proc/self/mountinfo") else { return true };
     let mut lines = mounts.lines().filter(|l| l.split_whitespace().nth(2) == Some(&number)).peekable();
-    lines.peek().is_none()
-        || lines.any(|line| line.split([' ', ',']).any(|word| options.contains(&word)))
+    lines.peek().is_none() || lines.any(|line| line.split([' ', ',']).any(|word| options.contains(&word)))
 }
 
 /// Most links that are followed from a file's name to the file.
