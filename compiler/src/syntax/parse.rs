@@ -2,12 +2,13 @@
 
 use super::{
     blocks,
+    flat::{Flat, Source, is_captured},
     merge::{duplicates, merge},
-    segment::{Segment, segments},
-    shadow::{Plan, Shadow, Stand, is_captured, is_splice},
-    template::{BlockKind, StatementKind, Template},
-    tree::{Body, BodyKind, Node, NodeKind, Opaque, Part, Splice, Tree},
-    yaml::{self, Insert, YamlError},
+    segment::segments,
+    shadow::{Optional, Plan},
+    template::BlockKind,
+    tree::{Body, BodyKind, Node, NodeKind, Opaque, Tree},
+    yaml,
 };
 use crate::{
     diagnostic::Diagnostic,
@@ -16,32 +17,35 @@ use crate::{
 use std::{ops::Range, sync::Arc};
 
 crate::rule! {
-    /// The text is not YAML.
+    /// A template tag stands behind a YAML comment's `#`, and is live all the same.
     ///
-    /// Wrong:
-    ///
-    /// ```yaml
-    /// nginx:
-    ///   pkg.installed
-    ///     - version: 1.0
-    /// ```
-    ///
-    /// Right:
+    /// Templates are rendered before YAML is read, so a `#` does not comment a tag out.
     ///
     /// ```yaml
-    /// nginx:
-    ///   pkg.installed:
-    ///     - version: 1.0
+    /// # {% if grains.os != "OpenBSD" %}
+    /// UsePAM: 'yes'
+    /// # {% endif %}
     /// ```
-    pub BAD_YAML = "Z0001", "bad-yaml", Error;
+    ///
+    /// Write `{# … #}` to comment a tag out. Where the `#` is there to hide tags from another tool, allow this rule.
+    pub LIVE_TAG_IN_COMMENT = "Z0016", "live-tag-in-comment", Warning;
 }
 
 /// Parses a file. The tree's text is the source; everything that is wrong is among its diagnostics.
 pub fn parse(file: FileId, text: &Arc<str>) -> Tree {
+    parse_counting(file, text).0
+}
+
+/// The tree, and the bytes of shadows that were parsed for it.
+fn parse_counting(file: FileId, text: &Arc<str>) -> (Tree, usize) {
+    let mut work = 0;
     let segments = segments(text);
     let (template, mut diagnostics) = blocks::template(file, text, &segments);
-    let layer = Layer { file, text, segments: &segments, template: &template };
-    let whole = layer.document(0..text.len(), None);
+    let marker = yaml::marker_for(text);
+    let source = Source { file, text, segments: &segments, template: &template, marker };
+    // A byte order mark is no text.
+    let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let whole = document(source, start..text.len(), None, &mut work);
     diagnostics.extend(whole.diagnostics);
     let mut opaque = whole.opaque;
     if let Some(root) = &whole.root {
@@ -54,7 +58,7 @@ pub fn parse(file: FileId, text: &Arc<str>) -> Tree {
             continue;
         }
         let Some(arm) = block.arms.first() else { continue };
-        let body = layer.document(arm.body.range(), Some(index));
+        let body = document(source, arm.body.range(), Some(index), &mut work);
         let kind = body_kind(body.root.as_ref());
         let is_data = matches!(block.kind, BlockKind::Load { .. });
         if kind != BodyKind::Text || is_data {
@@ -66,7 +70,8 @@ pub fn parse(file: FileId, text: &Arc<str>) -> Tree {
             } else if opaque.is_none() {
                 opaque = body
                     .diagnostics
-                    .first()
+                    .iter()
+                    .find(|d| d.is_error())
                     .map(|d| Opaque { span: d.span, reason: d.message.clone() })
                     .or(body.opaque);
             }
@@ -76,7 +81,8 @@ pub fn parse(file: FileId, text: &Arc<str>) -> Tree {
     }
     diagnostics.sort_by_key(|d| (d.span.start, d.span.end));
     diagnostics.dedup();
-    Tree { file, text: text.clone(), template, root: whole.root, bodies, diagnostics, opaque }
+    let root = whole.root;
+    (Tree { file, text: text.clone(), template, root, bodies, diagnostics, opaque }, work)
 }
 
 /// What a body's document is made of.
@@ -102,218 +108,163 @@ fn is_function(word: &str) -> bool {
     word.split_once('.').is_some_and(|(module, function)| word_like(module) && word_like(function))
 }
 
-struct Layer<'t> {
-    file: FileId,
-    text: &'t str,
-    segments: &'t [Segment],
-    template: &'t Template,
-}
-
-#[derive(Default)]
 struct Understood {
     root: Option<Node>,
     diagnostics: Vec<Diagnostic>,
     opaque: Option<Opaque>,
 }
 
-impl Layer<'_> {
-    fn document(&self, region: Range<usize>, within: Option<usize>) -> Understood {
-        let plan = Plan::new(self.text, self.segments, self.template, region.clone(), within);
-        let inserts = self.inserts(&region, within);
-        let mut understood = Understood::default();
-        let mut errors: Vec<YamlError> = Vec::new();
-        let templated = inserts.iter().any(|_| true) || plan.count() > 1 || !self.template.blocks.is_empty();
-        for choice in 0..plan.count() {
-            let shadow = plan.shadow(choice, false);
-            let parsed = yaml::parse(self.file, &shadow.text, &inserts);
-            if !parsed.errors.is_empty() && templated {
-                // A mistake is one only if no choice of branches avoids it.
-                let sparse = yaml::parse(self.file, &plan.shadow(choice, true).text, &inserts);
-                errors.extend(parsed.errors.iter().filter(|e| sparse.errors.contains(e)).cloned());
-                if parsed.errors.iter().any(|e| !sparse.errors.contains(e))
-                    && understood.opaque.is_none()
-                    && plan.count() == 1
-                {
-                    let range = parsed.errors[0].range.clone();
-                    understood.opaque = Some(Opaque {
-                        span: Span::new(self.file, range),
-                        reason: "the branches around this place do not each make a document".to_owned(),
-                    });
-                }
-            } else {
-                errors.extend(parsed.errors.iter().cloned());
-            }
-            let root = parsed.root.map(|root| self.attach(root, &shadow));
-            understood.root = match (understood.root.take(), root) {
-                (Some(a), Some(b)) => Some(merge(a, b)),
-                (a, b) => a.or(b),
-            };
-        }
-        errors.sort_by_key(|e| (e.range.start, e.range.end));
-        errors.dedup();
-        for error in errors {
-            if self.near_template(&error.range) {
-                // What tags do to this line is rendering's to say.
-                understood
-                    .opaque
-                    .get_or_insert(Opaque { span: Span::new(self.file, error.range), reason: error.message });
-                continue;
-            }
-            let mut diagnostic = Diagnostic::new(&BAD_YAML, Span::new(self.file, error.range), error.message);
-            diagnostic.help = error.help;
-            understood.diagnostics.push(diagnostic);
-        }
-        understood
-    }
+/// Bytes of shadows that may be parsed to find out whether one document's mistakes are real, per byte of it.
+const BUDGET: usize = 160;
 
-    /// Whether a tag stands on the line of a place, or on the one before or after.
-    fn near_template(&self, range: &Range<usize>) -> bool {
-        let before =
-            self.text[..floor(self.text, range.start)].rmatch_indices('\n').nth(1).map_or(0, |(at, _)| at);
-        let after = self.text[floor(self.text, range.end)..]
-            .match_indices('\n')
-            .nth(1)
-            .map_or(self.text.len(), |(at, _)| range.end + at);
-        self.segments.iter().any(|s| {
-            !matches!(s.kind, super::segment::SegmentKind::Text)
-                && s.range.end > before
-                && s.range.start < after
-        })
-    }
+/// One parsed shadow.
+struct Attempt {
+    text: String,
+    root: Option<Node>,
+    diagnostics: Vec<Diagnostic>,
+}
 
-    /// What stands in scalars' places: expressions, and blocks inside one scalar.
-    fn inserts(&self, region: &Range<usize>, within: Option<usize>) -> Vec<Insert> {
-        let mut inserts: Vec<Insert> = Vec::new();
-        for (span, expr) in &self.template.expressions {
-            if region.start <= span.start as usize && span.end as usize <= region.end {
-                let part = Part::Expr { expr: expr.clone(), span: *span };
-                inserts.push(Insert { range: span.range(), part, marked: true });
-            }
-        }
-        for statement in &self.template.statements {
-            if matches!(statement.kind, StatementKind::Include { .. })
-                && region.contains(&(statement.span.start as usize))
-            {
-                let expr = match &statement.kind {
-                    StatementKind::Include { path, .. } => path.clone(),
-                    _ => continue,
-                };
-                let part = Part::Expr { expr, span: statement.span };
-                inserts.push(Insert { range: statement.span.range(), part, marked: true });
-            }
-        }
-        for (index, block) in self.template.blocks.iter().enumerate() {
-            let inside = region.start <= block.span.start as usize && block.span.end as usize <= region.end;
-            if inside && Some(index) != within && is_splice(&block.kind) {
-                let tag = block.arms.first().map_or(block.span, |a| a.tag);
-                if let BlockKind::Call { call: expr, .. } | BlockKind::Filter { filters: expr } = &block.kind
-                {
-                    let part = Part::Expr { expr: expr.clone(), span: tag };
-                    inserts.push(Insert { range: tag.range(), part, marked: true });
-                }
-            }
-        }
-        for (index, block) in self.template.blocks.iter().enumerate() {
-            let inside = region.start <= block.span.start as usize && block.span.end as usize <= region.end;
-            if inside && matches!(block.kind, BlockKind::If | BlockKind::For { .. }) {
-                let part = Part::Block { block: index, span: block.span };
-                inserts.push(Insert { range: block.span.range(), part, marked: false });
-            }
-        }
-        // A block before what is in it.
-        inserts.sort_by_key(|i| (i.range.start, usize::MAX - i.range.end));
-        inserts
+/// Parses one document of a file: the whole, or a block's body.
+fn document(source: Source<'_>, range: Range<usize>, within: Option<usize>, work: &mut usize) -> Understood {
+    let mut flat = Flat::new(source, range.clone(), within);
+    super::stand::settle(&mut flat);
+    flat.marks.sort_by_key(|m| m.at.start);
+    let mut understood = Understood { root: None, diagnostics: Vec::new(), opaque: None };
+    let mut left = BUDGET.saturating_mul(flat.bytes.len().max(64));
+    let mut plan = Plan::new(&flat, source.template, true);
+    let mut attempts = attempts(&plan, &flat, &mut left);
+    if attempts.iter().any(|a| !a.diagnostics.is_empty()) && plan.has_joined() {
+        plan = Plan::new(&flat, source.template, false);
+        attempts = self::attempts(&plan, &flat, &mut left);
     }
-
-    /// Puts splices where the expressions alone on their lines stand.
-    fn attach(&self, mut root: Node, shadow: &Shadow) -> Node {
-        for (range, stand) in &shadow.stands {
-            let splice = self.splice(range);
-            attach(&mut root, range, *stand, &splice);
-        }
-        root
-    }
-
-    fn splice(&self, range: &Range<usize>) -> Splice {
-        let span = Span::new(self.file, range.clone());
-        let at = self.template.expressions.partition_point(|(s, _)| (s.start as usize) < range.start);
-        let expr = self
-            .template
-            .expressions
-            .get(at)
-            .filter(|(s, _)| s.start as usize == range.start)
-            .map(|(_, e)| e.clone());
-        let expr = expr.or_else(|| {
-            self.template.blocks.iter().find(|b| b.span.start as usize == range.start).and_then(|b| match &b
-                .kind
-            {
-                BlockKind::Call { call, .. } => Some(call.clone()),
-                _ => None,
-            })
+    if plan.clipped {
+        understood.opaque = Some(Opaque {
+            span: Span::new(source.file, range.clone()),
+            reason: "it has more branches than are looked at one by one".to_owned(),
         });
-        Splice { span, expr }
     }
+    let mut found: Vec<Diagnostic> = attempts.iter().flat_map(|a| a.diagnostics.iter().cloned()).collect();
+    found.sort_by_key(|d| (d.span.start, d.span.end));
+    found.dedup_by_key(|d| d.span);
+    for diagnostic in found {
+        match verdict(source, &flat, &plan, &diagnostic, &mut attempts, &mut left) {
+            Verdict::Real => understood.diagnostics.push(diagnostic),
+            Verdict::Avoidable => {}
+            Verdict::Unclear => {
+                understood.opaque.get_or_insert(Opaque {
+                    span: diagnostic.span,
+                    reason: "what the template tags do to this line is known after rendering only".to_owned(),
+                });
+            }
+        }
+    }
+    // Trees without mistakes first: what they hold is certain.
+    attempts.sort_by_key(|a| a.diagnostics.len());
+    for attempt in attempts {
+        understood.root = match (understood.root.take(), attempt.root) {
+            (Some(a), Some(b)) => Some(merge(a, b)),
+            (a, b) => a.or(b),
+        };
+    }
+    *work += BUDGET.saturating_mul(flat.bytes.len().max(64)) - left;
+    for line in flat.commented.iter().take(1) {
+        let start =
+            source.text.get(line.clone()).and_then(|t| t.find('#')).map_or(line.start, |n| line.start + n);
+        understood.diagnostics.push(
+            Diagnostic::new(
+                &LIVE_TAG_IN_COMMENT,
+                Span::new(source.file, start..line.end),
+                "Template tags behind a `#` are live",
+            )
+            .help("Write `{# … #}` to comment a tag out; allow this rule where the `#` only hides tags from another tool"),
+        );
+    }
+    understood
 }
 
-fn floor(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
+fn attempts(plan: &Plan<'_>, flat: &Flat, left: &mut usize) -> Vec<Attempt> {
+    (0..plan.count()).map(|choice| attempt(flat, plan.shadow(choice, Optional::Taken), left)).collect()
 }
 
-fn attach(node: &mut Node, range: &Range<usize>, stand: Stand, splice: &Splice) -> bool {
-    let start = node.span.start as usize;
-    match &mut node.kind {
-        NodeKind::Mapping(mapping) => {
-            if stand == Stand::Entry
-                && let Some(at) =
-                    mapping.entries.iter().position(|e| e.key.span.start as usize == range.start)
-            {
-                mapping.entries.remove(at);
-                mapping.splices.push(splice.clone());
-                return true;
-            }
-            let at = mapping.entries.partition_point(|e| (e.key.span.start as usize) <= range.start);
-            if at > 0 && attach(&mut mapping.entries[at - 1].value, range, stand, splice) {
-                return true;
-            }
-            if stand == Stand::Blank {
-                mapping.splices.push(splice.clone());
-                return true;
-            }
-            false
-        }
-        NodeKind::Sequence(sequence) => {
-            let covering = sequence.items.iter().position(|item| {
-                stand == Stand::Item
-                    && matches!(item.kind, NodeKind::Scalar(_) | NodeKind::Empty)
-                    && range.start <= item.span.start as usize
-                    && item.span.start as usize <= range.end
-            });
-            if let Some(at) = covering {
-                sequence.items.remove(at);
-                sequence.splices.push(splice.clone());
-                return true;
-            }
-            let at = sequence.items.partition_point(|item| (item.span.start as usize) <= range.start);
-            if at > 0 && attach(&mut sequence.items[at - 1], range, stand, splice) {
-                return true;
-            }
-            if stand == Stand::Blank {
-                sequence.splices.push(splice.clone());
-                return true;
-            }
-            false
-        }
-        NodeKind::Scalar(_) if stand == Stand::Value && start == range.start => {
-            node.kind = NodeKind::Splice(splice.clone());
-            true
-        }
-        NodeKind::Choice(nodes) => nodes.iter_mut().any(|n| attach(n, range, stand, splice)),
-        _ => false,
+fn attempt(flat: &Flat, text: String, left: &mut usize) -> Attempt {
+    let layer = yaml::Layer {
+        file: flat.file,
+        text: &text,
+        base: flat.base,
+        marks: &flat.marks,
+        marker: flat.marker,
+        shifts: &[],
+        fillers: &flat.fillers,
+    };
+    let recovered = yaml::parse_recovering(&layer, &mut yaml::Anchors::default());
+    *left = left.saturating_sub(recovered.bytes);
+    Attempt { root: recovered.root, diagnostics: recovered.diagnostics, text }
+}
+
+enum Verdict {
+    /// Every choice of branches that holds the place has the mistake.
+    Real,
+    /// Some choice has the place and not the mistake.
+    Avoidable,
+    /// Template tags stand in the way.
+    Unclear,
+}
+
+/// Whether a mistake is one whatever branches are taken. Parses further shadows to find out.
+fn verdict(
+    source: Source<'_>,
+    flat: &Flat,
+    plan: &Plan<'_>,
+    diagnostic: &Diagnostic,
+    attempts: &mut Vec<Attempt>,
+    left: &mut usize,
+) -> Verdict {
+    if tags_decide(source, flat, diagnostic) {
+        return Verdict::Unclear;
     }
+    let place = (diagnostic.span.start as usize).saturating_sub(flat.base);
+    let clean = |attempt: &Attempt| {
+        let shown = attempt.text.as_bytes().get(place).is_some_and(|b| *b != b' ' && *b != b'\n');
+        shown && !attempt.diagnostics.iter().any(|d| d.span.start == diagnostic.span.start)
+    };
+    if attempts.iter().any(clean) {
+        return Verdict::Avoidable;
+    }
+    if !plan.has_optional() {
+        return Verdict::Real;
+    }
+    for choice in 0..plan.count() {
+        if *left < flat.bytes.len() {
+            return Verdict::Unclear;
+        }
+        let text = plan.shadow(choice, Optional::LeftOut(place));
+        if attempts.iter().any(|a| a.text == text) {
+            continue;
+        }
+        let further = attempt(flat, text, left);
+        let avoids = clean(&further);
+        attempts.push(further);
+        if avoids {
+            return Verdict::Avoidable;
+        }
+    }
+    Verdict::Real
+}
+
+/// Whether the text of the lines in question depends on more than the choice of branches: tags within them, or
+/// expressions beside them that emit lines of their own.
+fn tags_decide(source: Source<'_>, flat: &Flat, diagnostic: &Diagnostic) -> bool {
+    let start = (diagnostic.span.start as usize).saturating_sub(flat.base);
+    let first = flat.line_at(start);
+    let ink = |line: &&super::flat::Line| !line.blank && !line.comment;
+    let Some(line) = flat.lines.get(first) else { return false };
+    let has_statement = |line: &super::flat::Line| {
+        let text = source.text.get(flat.base + line.start..flat.base + line.end).unwrap_or_default();
+        text.contains("{%") && !line.blank
+    };
+    let before = flat.lines.get(..first).and_then(|l| l.iter().rev().take(200).find(ink));
+    let after = flat.lines.get(first + 1..).and_then(|l| l.iter().take(200).find(ink));
+    [Some(line), before, after].into_iter().flatten().any(|line| line.splice || has_statement(line))
 }
 
 #[cfg(test)]

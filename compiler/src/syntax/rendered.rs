@@ -1,160 +1,207 @@
-//! Rendered text to a document: the same YAML layer, with the values that expressions gave kept as values.
+//! Rendered text to a document: plain YAML in which the values that expressions gave keep their types and cannot
+//! change the structure.
 
 use super::{
     merge,
-    shadow::{MARK, block_scalar_lines},
     template::Template,
     tree::{Entry, Mapping, Node, NodeKind, Part, Scalar, ScalarStyle, Sequence},
-    yaml::{self, Insert},
+    yaml::{self, Anchors, Layer, Mark, MarkKind, marker_for, region},
 };
 use crate::{
     diagnostic::Diagnostic,
-    source::{FileId, LineIndex, Span},
+    rule,
+    source::{FileId, Span},
     types::Value,
 };
 use std::ops::Range;
 
-crate::rule! {
-    /// Text from an expression would become YAML structure: a key, an item, a comment.
+rule! {
+    /// What an expression gave would add or change YAML structure.
     ///
-    /// Wrong (when `name` is `a: b`):
-    ///
-    /// ```yaml
-    /// x:
-    ///   test.nop:
-    ///     - name: prefix {{ name }}
-    /// ```
-    ///
-    /// Right:
+    /// An expression within a value is a value: its text may not open a new key, begin a comment or leave the block
+    /// text it stands in. Otherwise data could become states.
     ///
     /// ```yaml
-    /// x:
-    ///   test.nop:
-    ///     - name: "prefix {{ name }}"
+    /// {% set who = "world\n  user: root" %}
+    /// greeting:
+    ///   cmd.run:
+    ///     - name: echo hello {{ who }}      # would add a key
     /// ```
+    ///
+    /// Quote the value (`"echo hello {{ who }}"`), pass it through `| yaml_dquote` or `| indent(8)` as the place
+    /// needs, or put an expression that is meant to give entries on a line of its own.
     pub STRUCTURE_INJECTION = "Z0440", "structure-injection", Error;
 }
 
-/// What an expression put into rendered text.
-#[derive(Clone, PartialEq, Debug)]
+/// What an expression gave, at its place in the rendered text.
+#[derive(Clone, Debug)]
 pub struct Hole {
-    /// Its bytes in the rendered text.
+    /// Its text in the rendered text.
     pub range: Range<usize>,
-    /// The value.
+    /// The value, typed.
     pub value: Value,
-    /// Its text is meant as YAML: the output of `json`, `yaml`, a macro. It is parsed, not kept.
+    /// Whether its text is meant to be read as YAML: output of the `json`, `yaml` and `tojson` filters, of macros
+    /// and includes.
     pub text_is_yaml: bool,
 }
 
-/// A parsed rendered text. Spans are offsets of that text.
+/// Rendered text, parsed. Spans are offsets of the rendered text; the caller maps them to the author's.
+#[derive(Debug, Default)]
 pub struct Document {
-    /// The document; `None` when the text is empty.
+    /// The document; `None` when the text holds none.
     pub root: Option<Node>,
     /// What is wrong with it.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Parses rendered text. A plain scalar that is exactly one hole keeps the hole's value; a value's text cannot
-/// change the structure around it.
+/// Parses rendered text. `holes` are the places that expressions filled, in any order.
 pub fn parse_rendered(file: FileId, text: &str, holes: &[Hole]) -> Document {
-    let index = LineIndex::new(text);
-    let in_scalar = block_scalar_lines(text);
-    let mut bytes = text.as_bytes().to_vec();
-    let mut inserts = Vec::new();
-    for hole in holes {
+    let mut diagnostics = Vec::new();
+    let regions = region::regions(text, &|_, _| false);
+    let marker = marker_for(text);
+    let mut marks = Vec::new();
+    let mut shifts = Vec::new();
+    let mut flat = String::with_capacity(text.len());
+    let mut done = 0;
+    let mut sorted: Vec<&Hole> = holes.iter().collect();
+    sorted.sort_by_key(|h| h.range.start);
+    for hole in sorted {
         let range = hole.range.clone();
-        let Some(written) = text.get(range.clone()) else { continue };
-        let line = index.line(range.start);
-        if hole.text_is_yaml || range.is_empty() || in_scalar.get(line).copied().unwrap_or(false) {
+        let Some(own) = text.get(range.clone()) else { continue };
+        if own.is_empty() || range.start < done || hole.text_is_yaml {
             continue;
         }
-        let line_start = index.start(line);
-        let line_end = text[range.end..].find('\n').map_or(text.len(), |n| range.end + n);
-        let before = &text[line_start..range.start];
-        let after = &text[range.end..line_end];
-        if before.trim().is_empty() && after.trim().is_empty() {
-            // Alone on its line: its text is structure by intent.
+        if let Some(region) = region::region_at(&regions, range.start) {
+            let Some(line) = leaving_line(own, region.parent) else { continue };
+            diagnostics.push(
+                injection(
+                    file,
+                    range.clone(),
+                    &format!("leaves the block text it stands in with the line `{line}`"),
+                )
+                .help(format!("Indent it as the text around it: `| indent({})`", region.indent)),
+            );
+        } else if matches!(hole.value, Value::Str(_)) && alone_on_its_lines(text, &range) {
             continue;
         }
-        let part = Part::Value {
-            value: hole.value.clone(),
-            text: written.to_owned(),
-            span: Span::new(file, range.clone()),
-        };
-        let marked = range.len() >= 3;
-        if marked {
-            let mut encoded = [0; 3];
-            MARK.encode_utf8(&mut encoded);
-            for (at, b) in bytes[range.clone()].iter_mut().enumerate() {
-                *b = encoded.get(at).copied().unwrap_or(b'z');
-            }
-        } else if before.ends_with(' ')
-            && after.trim().is_empty()
-            && !written.bytes().all(|b| b.is_ascii_alphanumeric())
-        {
-            bytes[range.clone()].fill(b'z');
-        }
-        inserts.push(Insert { range, part, marked });
+        flat.push_str(text.get(done..range.start).unwrap_or_default());
+        let at = flat.len();
+        flat.push(marker);
+        let length = marker.len_utf8();
+        // Positions within the mark all mean the hole; from its end on the texts run alike again.
+        shifts.push((at, range.start));
+        shifts.push((at + length, range.end));
+        let value = MarkKind::Value(hole.value.clone(), own.to_owned());
+        marks.push(Mark { range: range.clone(), at: at..at + length, kind: value });
+        done = range.end;
     }
-    let shadow = String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned());
-    let parsed = yaml::parse(file, &shadow, &inserts);
-    let mut diagnostics: Vec<Diagnostic> = parsed
-        .errors
-        .into_iter()
-        .map(|error| {
-            let mut diagnostic =
-                Diagnostic::new(&super::parse::BAD_YAML, Span::new(file, error.range), error.message);
-            diagnostic.help = error.help;
-            diagnostic
-        })
-        .collect();
-    let mut root = parsed.root;
+    flat.push_str(text.get(done..).unwrap_or_default());
+
+    let layer = Layer { file, text: &flat, base: 0, marks: &marks, marker, shifts: &shifts, fillers: &[] };
+    let recovered = yaml::parse_recovering(&layer, &mut Anchors::default());
+    diagnostics.extend(recovered.diagnostics);
+    let mut root = recovered.root;
     if let Some(root) = &mut root {
+        unfold(root);
+        injections(root, &mut diagnostics);
         merge::duplicates(root, &Template::default(), &mut diagnostics);
-        unfold(root, &mut diagnostics);
     }
+    diagnostics.sort_by_key(|d| d.span.start);
     Document { root, diagnostics }
 }
 
-/// Lists and maps that are a scalar's whole value become nodes; text that would have broken the structure is reported.
-fn unfold(node: &mut Node, diagnostics: &mut Vec<Diagnostic>) {
-    match &mut node.kind {
-        NodeKind::Mapping(mapping) => {
-            for entry in &mut mapping.entries {
-                unfold(&mut entry.key, diagnostics);
-                unfold(&mut entry.value, diagnostics);
-            }
-        }
-        NodeKind::Sequence(sequence) => sequence.items.iter_mut().for_each(|n| unfold(n, diagnostics)),
-        NodeKind::Scalar(scalar) if scalar.style == ScalarStyle::Plain => match scalar.parts.as_slice() {
-            [Part::Value { value: value @ (Value::List(_) | Value::Map(_)), span, .. }] => {
-                node.kind = value_kind(value, *span);
-            }
-            [_] | [] => {}
-            parts => {
-                for part in parts {
-                    let Part::Value { text, span, .. } = part else { continue };
-                    let found = if text.contains('\n') {
-                        "a line break"
-                    } else if text.contains(": ") {
-                        "`: `, which would begin a value"
-                    } else if text.contains(" #") {
-                        "` #`, which would begin a comment"
-                    } else {
-                        continue;
-                    };
-                    diagnostics.push(
-                        Diagnostic::new(
-                            &STRUCTURE_INJECTION,
-                            *span,
-                            format!("this expression gives text with {found}"),
-                        )
-                        .help("put quotes around the whole value"),
-                    );
+/// The first line after the first that would stand outside a block text whose key is at column `parent`.
+fn leaving_line(own: &str, parent: usize) -> Option<&str> {
+    own.lines()
+        .skip(1)
+        .find(|line| !line.trim().is_empty() && line.bytes().take_while(|b| *b == b' ').count() <= parent)
+        .map(str::trim)
+}
+
+/// Whether nothing but blanks stands beside a hole on its first and last line.
+fn alone_on_its_lines(text: &str, range: &Range<usize>) -> bool {
+    let blank = |s: &str| s.bytes().all(|b| matches!(b, b' ' | b'\t' | b'\r'));
+    let before = text.get(..range.start).unwrap_or_default();
+    let after = text.get(range.end..).unwrap_or_default();
+    blank(before.rsplit('\n').next().unwrap_or_default())
+        && blank(after.split('\n').next().unwrap_or_default())
+}
+
+fn injection(file: FileId, range: Range<usize>, what: &str) -> Diagnostic {
+    Diagnostic::new(&STRUCTURE_INJECTION, Span::new(file, range), format!("What this expression gave {what}"))
+}
+
+/// Finds values whose text would have changed the structure had it been plain text, as it is in Salt.
+fn injections(root: &Node, found: &mut Vec<Diagnostic>) {
+    let mut pending = vec![(root, false)];
+    while let Some((node, flow)) = pending.pop() {
+        match &node.kind {
+            NodeKind::Scalar(scalar) if scalar.style == ScalarStyle::Plain => of_scalar(scalar, flow, found),
+            NodeKind::Sequence(list) => pending.extend(list.items.iter().map(|n| (n, flow || list.flow))),
+            NodeKind::Mapping(map) => {
+                for entry in &map.entries {
+                    pending.push((&entry.key, flow || map.flow));
+                    pending.push((&entry.value, flow || map.flow));
                 }
             }
-        },
-        _ => {}
+            _ => {}
+        }
+    }
+}
+
+fn of_scalar(scalar: &Scalar, flow: bool, found: &mut Vec<Diagnostic>) {
+    let alone = scalar.parts.len() == 1;
+    for (index, part) in scalar.parts.iter().enumerate() {
+        let Part::Value { value: Value::Str(_), text, span } = part else { continue };
+        let next = scalar.parts.get(index + 1);
+        let ends_open = text.ends_with(':')
+            && match next {
+                None => true,
+                Some(Part::Text { text, .. }) => text.starts_with(' '),
+                Some(_) => false,
+            };
+        let comment_before = index > 0
+            && text.starts_with('#')
+            && matches!(scalar.parts.get(index - 1), Some(Part::Text { text, .. }) if text.ends_with(' '));
+        let what = if flow && text.contains([',', '[', ']', '{', '}']) {
+            "holds a character that separates the list or map in brackets it stands in"
+        } else if alone {
+            continue;
+        } else if text.trim_end_matches('\n').contains('\n') {
+            "has several lines, which would become lines of the document"
+        } else if text.contains(": ") || ends_open {
+            "holds a colon followed by a space, which would make it a key"
+        } else if text.contains(" #") || comment_before {
+            "holds a `#` behind a space, from where on it would be a comment"
+        } else {
+            continue;
+        };
+        let help = "Put the whole value in quotes, or pass the expression through `| yaml_dquote`";
+        found.push(injection(span.file, span.range(), what).help(help));
+    }
+}
+
+/// Lists and maps that are a scalar's whole value become nodes.
+fn unfold(root: &mut Node) {
+    let mut pending = vec![root];
+    while let Some(node) = pending.pop() {
+        if let NodeKind::Scalar(Scalar { style: ScalarStyle::Plain, parts }) = &node.kind
+            && let [Part::Value { value: value @ (Value::List(_) | Value::Map(_)), span, .. }] =
+                parts.as_slice()
+        {
+            node.kind = value_kind(value, *span);
+            continue;
+        }
+        match &mut node.kind {
+            NodeKind::Mapping(mapping) => {
+                for entry in &mut mapping.entries {
+                    pending.push(&mut entry.key);
+                    pending.push(&mut entry.value);
+                }
+            }
+            NodeKind::Sequence(sequence) => pending.extend(&mut sequence.items),
+            _ => {}
+        }
     }
 }
 
@@ -183,52 +230,4 @@ fn value_kind(value: &Value, span: Span) -> NodeKind {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::syntax::node_to_value;
-
-    fn parse(text: &str, holes: &[(&str, Value)]) -> (Option<Value>, Vec<String>) {
-        let mut from = 0;
-        let holes: Vec<Hole> = holes
-            .iter()
-            .map(|(written, value)| {
-                let start = text[from..].find(written).unwrap() + from;
-                from = start + written.len();
-                Hole { range: start..from, value: value.clone(), text_is_yaml: false }
-            })
-            .collect();
-        let document = parse_rendered(FileId(0), text, &holes);
-        let value = document.root.as_ref().and_then(node_to_value);
-        (value, document.diagnostics.into_iter().map(|d| d.message).collect())
-    }
-
-    #[test]
-    fn a_whole_value_keeps_its_type() {
-        let (value, errors) = parse(
-            "a: yes\nb: ['x', 'y']\nc: 80\n",
-            &[
-                ("yes", Value::from("yes")),
-                ("['x', 'y']", Value::from(vec!["x", "y"])),
-                ("80", Value::Int(80)),
-            ],
-        );
-        assert!(errors.is_empty());
-        assert_eq!(value.unwrap().to_string(), r#"{"a":"yes","b":["x","y"],"c":80}"#);
-    }
-
-    #[test]
-    fn text_cannot_become_structure() {
-        let (value, errors) = parse("a: x: y # z\nb: 1\n", &[("x: y # z", Value::from("x: y # z"))]);
-        assert!(errors.is_empty(), "{errors:?}");
-        assert_eq!(value.unwrap().to_string(), r#"{"a":"x: y # z","b":1}"#);
-        let (_, errors) = parse("a: prefix x: y\n", &[("x: y", Value::from("x: y"))]);
-        assert_eq!(errors.len(), 1);
-    }
-
-    #[test]
-    fn an_expression_alone_on_its_line_is_structure() {
-        let (value, errors) = parse("a:\n- one\n- two\n", &[("- two", Value::from("- two"))]);
-        assert!(errors.is_empty());
-        assert_eq!(value.unwrap().to_string(), r#"{"a":["one","two"]}"#);
-    }
-}
+mod tests;
