@@ -342,12 +342,16 @@ impl Builder<'_, '_> {
                     _ => sequence.items.push(node),
                 }
             }
-            Some(Frame::Mapping { node: mapping, key, end, .. }) => {
+            Some(Frame::Mapping { node: mapping, key, start, end, .. }) => {
                 if !empty {
                     *end = (*end).max(range.end);
                 }
                 match key.take() {
-                    None => *key = Some(node),
+                    None => {
+                        // The event of a block map may point behind its first key.
+                        *start = (*start).min(range.start);
+                        *key = Some(node);
+                    }
                     Some(key_node) => match splices_of(&key_node, self.layer, mapping.flow) {
                         Some(mut splices) if empty => mapping.splices.append(&mut splices),
                         _ => mapping.entries.push(Entry { key: key_node, value: node }),
