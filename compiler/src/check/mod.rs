@@ -25,6 +25,7 @@ mod whole;
 mod workspace;
 
 pub use driver::check;
+pub use whole::UNREADABLE_FILE;
 
 use crate::{
     diagnostic::{Diagnostic, FileCounts, Levels, Rule, Severity},

@@ -8,6 +8,7 @@ pub mod attributes;
 pub mod document;
 mod merge;
 mod place;
+mod render;
 mod resolve;
 mod rules;
 mod schedule;
@@ -18,6 +19,7 @@ mod top;
 mod unit;
 
 pub use place::{Place, PlaceOf, rendered_file};
+pub use render::TemplateRenderer;
 pub use unit::RenderRequest;
 
 use crate::{

@@ -7,11 +7,13 @@ pub mod config;
 mod inventory;
 mod reference;
 mod roots;
+mod templates;
 
 pub use config::{Config, ConfigError, EnvironmentRoots};
 pub use inventory::{InventoryError, KnownPeel};
 pub use reference::{Reference, ResolveError};
 pub use roots::{Root, TreeFile, TreeKind};
+pub use templates::ProjectTemplates;
 
 use crate::diagnostic::Rule;
 use crate::source::{DiskSources, FileId, Files, SourceError, Sources};

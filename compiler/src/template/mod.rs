@@ -18,7 +18,7 @@ mod tests;
 
 pub use environment::{Environment, TemplateFiles};
 pub use filter::{known_filters, known_tests};
-pub use global::known_globals;
+pub use global::{data_functions, known_globals};
 pub use provenance::{Place, Provenance};
 pub use render::{RenderInput, Rendered};
 

@@ -1,0 +1,88 @@
+//! State files through the template environment.
+
+use super::{Place, RenderRequest, RenderedDocument, Renderer};
+use crate::{
+    diagnostic::Diagnostic,
+    project::Project,
+    source::Span,
+    syntax,
+    template::{Environment, RenderInput, Rendered},
+    types::{Facts, Map, Value},
+};
+use std::sync::Arc;
+
+/// Renders state files for one peel.
+pub struct TemplateRenderer<'a> {
+    /// The files.
+    pub project: &'a Project,
+    /// Templates of the state trees.
+    pub environment: &'a Environment,
+    /// The peel's facts.
+    pub facts: &'a Arc<Facts>,
+    /// The peel's settings.
+    pub settings: &'a Arc<Value>,
+    /// Whether this is a test run.
+    pub test: bool,
+}
+
+impl TemplateRenderer<'_> {
+    /// The rendered text of a file, with its origins.
+    pub fn text(
+        &self,
+        path: &str,
+        tree_path: &str,
+        env: &str,
+        sls: &str,
+    ) -> Result<Rendered, Vec<Diagnostic>> {
+        let tree = self.project.tree(path).map_err(|error| {
+            let file = self.project.files().add(path, "");
+            vec![Diagnostic::new(&crate::check::UNREADABLE_FILE, Span::at(file, 0), error.to_string())]
+        })?;
+        // What cannot be parsed as a template would only fail again, with less to say.
+        let broken: Vec<Diagnostic> = tree
+            .diagnostics
+            .iter()
+            .filter(|d| d.is_error() && d.rule.code.starts_with("Z001"))
+            .cloned()
+            .collect();
+        if !broken.is_empty() {
+            return Err(broken);
+        }
+        self.environment.render(&RenderInput {
+            tree,
+            path: tree_path,
+            sls,
+            env,
+            facts: self.facts,
+            settings: self.settings,
+            extra: &Map::new(),
+            test: self.test,
+        })
+    }
+}
+
+impl Renderer for TemplateRenderer<'_> {
+    fn render(&self, request: &RenderRequest<'_>) -> Result<RenderedDocument, Vec<Diagnostic>> {
+        let rendered = self.text(&request.file.path, &request.file.tree_path, request.env, request.sls)?;
+        let document = syntax::parse_rendered(request.id, &rendered.text, &rendered.holes);
+        let fallback = self.project.files().by_path(&request.file.path).map(|f| Span::at(f.id, 0));
+        let provenance = rendered.provenance;
+        let place_of = move |span: Span| match provenance.place(span.range()) {
+            Some(place) => Place { span: place.span, via: place.via },
+            None => Place { span: fallback.unwrap_or(span), via: Vec::new() },
+        };
+        let mut diagnostics = rendered.diagnostics;
+        diagnostics.extend(document.diagnostics.into_iter().map(|mut diagnostic| {
+            let place = place_of(diagnostic.span);
+            diagnostic.span = place.span;
+            for label in &mut diagnostic.labels {
+                label.span = place_of(label.span).span;
+            }
+            for (span, what) in place.via {
+                diagnostic = diagnostic.label(span, what);
+            }
+            diagnostic
+        }));
+        Ok(RenderedDocument { root: document.root, place_of: Box::new(place_of), diagnostics })
+    }
+}
