@@ -205,8 +205,20 @@ fn what_authors_write_is_applied_once() {
     assert_eq!(
         first,
         [
-            "/etc/app", "/etc/app/main.conf", "/etc/app/inline.conf", "/etc/app/lines.conf", "current",
-            "change port", "append", "block", "values", "data", "tree", "line", "/tmp/stamp", "/tmp/gone",
+            "/etc/app",
+            "/etc/app/main.conf",
+            "/etc/app/inline.conf",
+            "/etc/app/lines.conf",
+            "current",
+            "change port",
+            "append",
+            "block",
+            "values",
+            "data",
+            "tree",
+            "line",
+            "/tmp/stamp",
+            "/tmp/gone",
         ]
     );
     let second = apply(&dag, &machine.context());
