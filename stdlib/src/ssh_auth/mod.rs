@@ -1,6 +1,14 @@
-//! `ssh_auth.*`: keys that may log in.
+//! `ssh_auth.*`: keys that may log in as a user.
+
+mod absent;
+mod authorized;
+mod key;
+mod manage;
+mod present;
 
 use crate::Library;
 
 /// Adds the module's functions.
-pub(crate) fn register(_library: &mut Library) {}
+pub(crate) fn register(library: &mut Library) {
+    library.state::<present::Present>().state::<absent::Absent>().state::<manage::Manage>();
+}
