@@ -50,18 +50,23 @@ impl State for Cloned {
         let password = self.https_pass.as_ref().map(|p| p.0.to_string()).unwrap_or_default();
         let client = Client {
             dir: None,
-            user: self.user.as_ref().map(|u| u.0.clone()).or_else(|| cx.runas.as_ref().map(|r| r.to_string())),
+            user: self
+                .user
+                .as_ref()
+                .map(|u| u.0.clone())
+                .or_else(|| cx.runas.as_ref().map(|r| r.to_string())),
             identity: self.identity.clone(),
             https: self.https_user.clone().map(|user| (user, password)),
         };
         match look(cx, target)? {
             Target::Repository => self.branch_plan(cx, client, target),
-            Target::Other if !self.force_clone => Err(format!(
-                "`{target}` is there and is no Git repository; `force_clone: true` replaces it"
-            )
-            .into()),
+            Target::Other if !self.force_clone => {
+                Err(format!("`{target}` is there and is no Git repository; `force_clone: true` replaces it")
+                    .into())
+            }
             _ => {
-                let changes = Changes::from_iter([("new".to_owned(), Value::from(format!("{url} => {target}")))]);
+                let changes =
+                    Changes::from_iter([("new".to_owned(), Value::from(format!("{url} => {target}")))]);
                 let comment = if cx.test { "would clone" } else { "cloned" };
                 Ok(Plan::change(changes, format!("{comment} `{url}` to `{target}`"), move |cx| {
                     make_room(cx, target, self.force_clone)?;

@@ -34,7 +34,11 @@ impl State for ConfigSet {
     fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
         let client = Client {
             dir: self.repo.as_ref().filter(|_| !self.global).map(|r| r.0.clone()),
-            user: self.user.as_ref().map(|u| u.0.clone()).or_else(|| cx.runas.as_ref().map(|r| r.to_string())),
+            user: self
+                .user
+                .as_ref()
+                .map(|u| u.0.clone())
+                .or_else(|| cx.runas.as_ref().map(|r| r.to_string())),
             ..Client::default()
         };
         let scope = if self.global { "--global" } else { "--local" };

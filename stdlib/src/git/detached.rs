@@ -56,7 +56,11 @@ impl State for Detached {
         let password = self.https_pass.as_ref().map(|p| p.0.to_string()).unwrap_or_default();
         let client = Client {
             dir: None,
-            user: self.user.as_ref().map(|u| u.0.clone()).or_else(|| cx.runas.as_ref().map(|r| r.to_string())),
+            user: self
+                .user
+                .as_ref()
+                .map(|u| u.0.clone())
+                .or_else(|| cx.runas.as_ref().map(|r| r.to_string())),
             identity: self.identity.clone(),
             https: self.https_user.clone().map(|user| (user, password)),
         };
@@ -108,8 +112,16 @@ impl State for Detached {
                 }
             } else {
                 make_room(cx, &self.target, self.force_clone)?;
-                let args =
-                    ["clone", "--quiet", "--no-checkout", "--origin", &self.remote, "--", &self.name, &self.target];
+                let args = [
+                    "clone",
+                    "--quiet",
+                    "--no-checkout",
+                    "--origin",
+                    &self.remote,
+                    "--",
+                    &self.name,
+                    &self.target,
+                ];
                 client.git(cx, &args)?;
             }
             let mut args = vec!["checkout", "--quiet", "--detach"];

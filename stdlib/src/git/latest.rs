@@ -109,7 +109,10 @@ impl State for Latest {
             }
         } else if !self.update_head {
             if changes.is_empty() {
-                return Ok(Plan::unchanged(format!("`{}` is left where it is: `update_head` is off", self.target)));
+                return Ok(Plan::unchanged(format!(
+                    "`{}` is left where it is: `update_head` is off",
+                    self.target
+                )));
             }
         } else {
             if dirty && !reset && !self.force_checkout {
@@ -164,7 +167,11 @@ impl Latest {
         let password = self.https_pass.as_ref().map(|p| p.0.to_string()).unwrap_or_default();
         Client {
             dir: None,
-            user: self.user.as_ref().map(|u| u.0.clone()).or_else(|| cx.runas.as_ref().map(|r| r.to_string())),
+            user: self
+                .user
+                .as_ref()
+                .map(|u| u.0.clone())
+                .or_else(|| cx.runas.as_ref().map(|r| r.to_string())),
             identity: self.identity.clone(),
             https: self.https_user.clone().map(|user| (user, password)),
         }
@@ -276,7 +283,18 @@ impl Latest {
         let comment = if cx.test { "would fetch into" } else { "fetched into" };
         Ok(Plan::change(changes, format!("{comment} `{}`", self.target), move |cx| {
             self.point_remote(cx, &client, has_remote)?;
-            client.git(cx, &["fetch", "--quiet", "--prune", "--tags", "--force", &self.remote, "+refs/heads/*:refs/heads/*"])?;
+            client.git(
+                cx,
+                &[
+                    "fetch",
+                    "--quiet",
+                    "--prune",
+                    "--tags",
+                    "--force",
+                    &self.remote,
+                    "+refs/heads/*:refs/heads/*",
+                ],
+            )?;
             Ok(Outcome::default())
         }))
     }

@@ -62,10 +62,8 @@ mod tests {
         let blob = "AAAAC3NzaC1lZDI1NTE5AAAAIJ0example";
         let machine = FakeMachine::new();
         machine.files.put("/root/.ssh/authorized_keys", format!("# mine\nssh-ed25519 {blob} old remark\n"));
-        let args = Map::from_iter([
-            ("name".to_owned(), Value::from(blob)),
-            ("user".to_owned(), "root".into()),
-        ]);
+        let args =
+            Map::from_iter([("name".to_owned(), Value::from(blob)), ("user".to_owned(), "root".into())]);
         let outcome = machine.converge::<Absent>(&args).unwrap();
         assert!(outcome.changes.contains_key("old remark"));
         assert_eq!(machine.files.text("/root/.ssh/authorized_keys"), "# mine\n");

@@ -95,8 +95,11 @@ impl Authorized {
         if changes.is_empty() || new == old {
             return Plan::unchanged(format!("the keys of `{user}` are as wanted"));
         }
-        let comment =
-            if cx.test { format!("would change keys of `{user}`") } else { format!("changed keys of `{user}`") };
+        let comment = if cx.test {
+            format!("would change keys of `{user}`")
+        } else {
+            format!("changed keys of `{user}`")
+        };
         Plan::change(changes, comment, move |cx| {
             self.write(cx, &new)?;
             Ok(Outcome::default())

@@ -78,7 +78,10 @@ mod tests {
         let args = Map::from_iter([
             ("name".to_owned(), Value::from("keys")),
             ("user".to_owned(), "root".into()),
-            ("ssh_keys".to_owned(), vec![format!("ssh-ed25519 {blob}2 kept"), format!("ssh-rsa {blob}3 new")].into()),
+            (
+                "ssh_keys".to_owned(),
+                vec![format!("ssh-ed25519 {blob}2 kept"), format!("ssh-rsa {blob}3 new")].into(),
+            ),
         ]);
         let outcome = machine.converge::<Manage>(&args).unwrap();
         assert_eq!(outcome.changes.len(), 2);

@@ -78,7 +78,9 @@ mod tests {
     fn a_key_is_added_changed_and_belongs_to_its_user() {
         let machine = machine();
         let line = format!("ssh-ed25519 {BLOB} alice@home");
-        machine.converge::<Present>(&args(&[("name", line.as_str().into()), ("user", "alice".into())])).unwrap();
+        machine
+            .converge::<Present>(&args(&[("name", line.as_str().into()), ("user", "alice".into())]))
+            .unwrap();
         let path = "/home/alice/.ssh/authorized_keys";
         assert_eq!(machine.files.text(path), format!("{line}\n"));
         let stat = machine.files.stat(path, false).unwrap().unwrap();
@@ -115,8 +117,7 @@ mod tests {
         machine.files.put_dir("/home/bob/.ssh");
         machine.files.set_owner("/home/bob/.ssh", Some(2000), None, true).unwrap();
         machine.files.symlink("/home/bob/.ssh", "/home/alice/.ssh").unwrap();
-        let state =
-            Present::from_values(&args(&[("name", BLOB.into()), ("user", "alice".into())])).unwrap();
+        let state = Present::from_values(&args(&[("name", BLOB.into()), ("user", "alice".into())])).unwrap();
         let cx = machine.context();
         let failure = state.plan(&cx).unwrap().apply.unwrap()(&cx).unwrap_err();
         assert!(failure.message.contains("belongs to user 2000"), "{}", failure.message);

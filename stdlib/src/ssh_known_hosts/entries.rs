@@ -32,7 +32,8 @@ impl HostKey {
         let hex = STANDARD.decode(&self.blob).map(|bytes| {
             Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(":")
         });
-        let plain = fingerprint.trim_start_matches("SHA256:").trim_start_matches("MD5:").trim_end_matches('=');
+        let plain =
+            fingerprint.trim_start_matches("SHA256:").trim_start_matches("MD5:").trim_end_matches('=');
         plain == sha || plain.eq_ignore_ascii_case(&md5) || hex.is_ok_and(|h| plain.eq_ignore_ascii_case(&h))
     }
 }
@@ -96,8 +97,10 @@ pub(crate) fn without(text: &str, host: &str, kind: Option<&str>) -> String {
     for line in text.lines() {
         match parse(line) {
             Some((hosts, key)) if names(hosts, host) && kind.is_none_or(|k| k == key.kind) => {
-                let others: Vec<&str> =
-                    hosts.split(',').filter(|h| !h.eq_ignore_ascii_case(host) && !h.starts_with('|')).collect();
+                let others: Vec<&str> = hosts
+                    .split(',')
+                    .filter(|h| !h.eq_ignore_ascii_case(host) && !h.starts_with('|'))
+                    .collect();
                 if !others.is_empty() {
                     kept.push_str(&format!("{} {} {}\n", others.join(","), key.kind, key.blob));
                 }
@@ -126,7 +129,9 @@ pub(crate) fn file(
     };
     let account = match cx.machine.accounts.user(user)? {
         Some(account) => account,
-        None if cx.test => crate::provider::UserAccount { home: format!("/home/{user}"), ..Default::default() },
+        None if cx.test => {
+            crate::provider::UserAccount { home: format!("/home/{user}"), ..Default::default() }
+        }
         None => return Err(format!("there is no user `{user}`; require its `user.present`").into()),
     };
     let home = account.home.trim_end_matches('/');
@@ -171,7 +176,8 @@ mod tests {
         let host = written("example.com", true).unwrap();
         assert!(names(&host, "example.com") && !names(&host, "example.org"));
         // RFC 2202, test case 2.
-        let mac: String = hmac_sha1(b"Jefe", b"what do ya want for nothing?").iter().map(|b| format!("{b:02x}")).collect();
+        let mac: String =
+            hmac_sha1(b"Jefe", b"what do ya want for nothing?").iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!(mac, "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
     }
 

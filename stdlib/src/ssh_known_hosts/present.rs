@@ -46,7 +46,8 @@ pub(crate) struct Present {
 impl State for Present {
     fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
         let host = pattern(&self.name, self.port);
-        if host.is_empty() || host.starts_with('-') || host.contains(|c: char| c.is_whitespace() || c == ',') {
+        if host.is_empty() || host.starts_with('-') || host.contains(|c: char| c.is_whitespace() || c == ',')
+        {
             return Err(format!("`{host}` is not the name of a host").into());
         }
         let (path, ownership) = file(cx, self.user.as_deref(), self.config.as_deref())?;
@@ -137,7 +138,9 @@ impl Present {
         let host = pattern(&self.name, self.port);
         let keys = entries::keys_of(&output.stdout, &host);
         if keys.is_empty() {
-            return Err(format!("`{host}` could not be asked for its key: {}", failure(&command, &output)).into());
+            return Err(
+                format!("`{host}` could not be asked for its key: {}", failure(&command, &output)).into()
+            );
         }
         Ok(keys)
     }
