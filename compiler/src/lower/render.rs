@@ -34,6 +34,17 @@ impl TemplateRenderer<'_> {
         env: &str,
         sls: &str,
     ) -> Result<Rendered, Vec<Diagnostic>> {
+        self.text_with(path, tree_path, env, sls, &Map::new())
+    }
+
+    fn text_with(
+        &self,
+        path: &str,
+        tree_path: &str,
+        env: &str,
+        sls: &str,
+        extra: &Map,
+    ) -> Result<Rendered, Vec<Diagnostic>> {
         let tree = self.project.tree(path).map_err(|error| {
             let file = self.project.files().add(path, "");
             vec![Diagnostic::new(&crate::check::UNREADABLE_FILE, Span::at(file, 0), error.to_string())]
@@ -55,15 +66,19 @@ impl TemplateRenderer<'_> {
             env,
             facts: self.facts,
             settings: self.settings,
-            extra: &Map::new(),
+            extra,
             test: self.test,
         })
     }
-}
 
-impl Renderer for TemplateRenderer<'_> {
-    fn render(&self, request: &RenderRequest<'_>) -> Result<RenderedDocument, Vec<Diagnostic>> {
-        let rendered = self.text(&request.file.path, &request.file.tree_path, request.env, request.sls)?;
+    /// The document of a file with its way back; `extra` are variables on top of everything.
+    pub fn document(
+        &self,
+        request: &RenderRequest<'_>,
+        extra: &Map,
+    ) -> Result<RenderedDocument, Vec<Diagnostic>> {
+        let file = request.file;
+        let rendered = self.text_with(&file.path, &file.tree_path, request.env, request.sls, extra)?;
         let document = syntax::parse_rendered(request.id, &rendered.text, &rendered.holes);
         let fallback = self.project.files().by_path(&request.file.path).map(|f| Span::at(f.id, 0));
         let provenance = rendered.provenance;
@@ -84,5 +99,11 @@ impl Renderer for TemplateRenderer<'_> {
             diagnostic
         }));
         Ok(RenderedDocument { root: document.root, place_of: Box::new(place_of), diagnostics })
+    }
+}
+
+impl Renderer for TemplateRenderer<'_> {
+    fn render(&self, request: &RenderRequest<'_>) -> Result<RenderedDocument, Vec<Diagnostic>> {
+        self.document(request, &Map::new())
     }
 }

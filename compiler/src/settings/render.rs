@@ -6,10 +6,10 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
+    lower::{RenderRequest, TemplateRenderer, rendered_file},
     project::{Project, ProjectTemplates, TreeKind},
     source::Span,
-    syntax,
-    template::{Environment, Functions, RenderInput},
+    template::{Environment, Functions},
     types::Facts,
 };
 use std::sync::Arc;
@@ -35,31 +35,19 @@ struct Files<'a> {
 
 impl Renderer for Files<'_> {
     fn render(&self, request: &FileRequest<'_>) -> Result<Rendered, Vec<Diagnostic>> {
-        let tree = self.project.tree(&request.file.path).map_err(|error| {
-            let file = self.project.files().add(&request.file.path, "");
-            vec![Diagnostic::new(&super::SETTINGS_FILE_SHAPE, Span::at(file, 0), error.to_string())]
-        })?;
-        let file = tree.file;
-        let rendered = self.environment.render(&RenderInput {
-            tree,
-            path: &request.file.tree_path,
-            sls: request.sls,
-            env: request.env,
+        let renderer = TemplateRenderer {
+            project: self.project,
+            environment: &self.environment,
             facts: self.facts,
             settings: &request.settings,
-            extra: request.variables,
             test: false,
-        })?;
-        let document = syntax::parse_rendered(file, &rendered.text, &rendered.holes);
-        let provenance = rendered.provenance;
-        let place =
-            move |span: Span| provenance.place(span.range()).map_or(Span::at(file, 0), |place| place.span);
-        let mut diagnostics = rendered.diagnostics;
-        diagnostics.extend(document.diagnostics.into_iter().map(|mut diagnostic| {
-            diagnostic.span = place(diagnostic.span);
-            diagnostic.labels.iter_mut().for_each(|label| label.span = place(label.span));
-            diagnostic
-        }));
-        Ok(Rendered { root: document.root, place: Box::new(place), diagnostics })
+        };
+        // Each file is read to its end before the next, so all may carry one id.
+        let id = rendered_file(0);
+        let file = RenderRequest { file: request.file, env: request.env, sls: request.sls, id };
+        let document = renderer.document(&file, request.variables)?;
+        let place_of = document.place_of;
+        let place = move |span: Span| place_of(span).span;
+        Ok(Rendered { root: document.root, place: Box::new(place), diagnostics: document.diagnostics })
     }
 }

@@ -1,38 +1,17 @@
-//! Settings of whole trees, on files without templates.
+//! Settings of whole trees.
 
-use super::{
-    Override, Settings,
-    resolve::{FileRequest, Rendered, Renderer, Request, resolve},
-};
+use super::{Override, Request, Settings, resolve};
 use crate::{
     diagnostic::Diagnostic,
     project::{OpenOptions, Project},
-    source::{MemorySources, Span},
+    source::MemorySources,
+    template::{Functions, NoFunctions},
     types::{Facts, Value},
 };
 use std::sync::Arc;
 
-/// Reads files as plain YAML; `@name@` stands for a variable the include gave.
-struct Plain<'a>(&'a Project);
-
-impl Renderer for Plain<'_> {
-    fn render(&self, request: &FileRequest<'_>) -> Result<Rendered, Vec<Diagnostic>> {
-        let (file, text) = self.0.read_text(&request.file.path).unwrap();
-        let mut text = text.to_string();
-        for (name, value) in request.variables {
-            text = text.replace(&format!("@{name}@"), &value.to_string());
-        }
-        let document = crate::syntax::parse_rendered(file, &text, &[]);
-        Ok(Rendered {
-            root: document.root,
-            place: Box::new(|span: Span| span),
-            diagnostics: document.diagnostics,
-        })
-    }
-}
-
 struct Case {
-    project: Project,
+    project: Arc<Project>,
     facts: Arc<Facts>,
 }
 
@@ -44,7 +23,7 @@ fn case(files: &[(&str, &str)]) -> Case {
     let mut facts = Facts { id: "web-01".into(), ..Facts::default() };
     facts.merge_text("os: Ubuntu").unwrap();
     Case {
-        project: Project::open(Arc::new(sources), OpenOptions::default()).unwrap(),
+        project: Arc::new(Project::open(Arc::new(sources), OpenOptions::default()).unwrap()),
         facts: Arc::new(facts),
     }
 }
@@ -54,10 +33,11 @@ impl Case {
         let overrides: Vec<Override> =
             sets.iter().map(|set| Override::parse(set, self.project.files()).unwrap()).collect();
         let request = Request { facts: &self.facts, env, overrides: &overrides };
-        let (settings, problems) = resolve(&self.project, &request, &Plain(&self.project));
+        let functions: Arc<dyn Functions> = Arc::new(NoFunctions);
+        let (settings, problems) = resolve(&self.project, &functions, &request);
         let problems = problems
             .iter()
-            .map(|p| {
+            .map(|p: &Diagnostic| {
                 let (path, _) = self.project.files().locate(p.span);
                 format!("{path} {}: {} ({})", p.rule.name, p.message, p.help.as_deref().unwrap_or_default())
             })
@@ -120,7 +100,7 @@ fn includes_come_first_and_can_be_put_below_a_key() {
             "include: [.ports, {vhost: {key: 'sites:main', defaults: {name: example}}}]\nport: 1\nown: true",
         ),
         ("settings/web/ports.zy", "port: 2\nother: 3"),
-        ("settings/vhost.zy", "server: '@name@'"),
+        ("settings/vhost.zy", "server: '{{ name }}'"),
     ]);
     assert_eq!(
         case.value(),
@@ -307,6 +287,50 @@ fn origins_have_line_and_column() {
     assert_eq!(places, ["settings/a.zy:2:3 80 false", "settings/b.zy:1:9 8080 true"]);
     assert_eq!(settings.get("other.x"), Some(&Value::Int(1)));
     assert_eq!(settings.get("other.name"), Some(&Value::from("www")));
+}
+
+#[test]
+fn files_are_templates_that_see_what_came_before() {
+    let case = case(&[
+        ("settings/top.zy", "base:\n  '*':\n{% for ref in ['a', 'b'] %}    - {{ ref }}\n{% endfor %}"),
+        ("settings/a.zy", "port: 80\n"),
+        (
+            "settings/b.zy",
+            "{% from 'lib.jinja' import double %}\n{% set list = [1] %}{% do list.append(settings.port) %}\n\
+             seen: {{ settings.port }}\ntwice: {{ double(settings.port) }}\nlist: {{ list }}\n\
+             {% if grains.os == 'Ubuntu' %}\nport: 8080\n{% endif %}where: {{ sls }}\nid: {{ grains.id }}\n",
+        ),
+        ("settings/lib.jinja", "{% macro double(x) %}{{ x * 2 }}{% endmacro %}"),
+    ]);
+    assert_eq!(
+        case.value(),
+        serde_json::json!({
+            "port": 8080, "seen": 80, "twice": 160, "list": [1, 80], "where": "b", "id": "web-01"
+        })
+    );
+    let (settings, _) = case.resolve(None, &[]);
+    let at = |path: &str| {
+        let origin = settings.why(path).origins.pop().unwrap();
+        let (file, at) = origin.place(case.project.files());
+        format!("{file}:{}:{}", at.line, at.column)
+    };
+    assert_eq!(at("port"), "settings/b.zy:7:1");
+    assert_eq!(at("seen"), "settings/b.zy:3:1");
+    assert_eq!(at("where"), "settings/b.zy:8:12");
+    assert_eq!(at("id"), "settings/b.zy:9:1");
+}
+
+#[test]
+fn a_template_error_points_into_the_file() {
+    let case = case(&[
+        ("settings/top.zy", "base: {'*': [a, b]}"),
+        ("settings/a.zy", "x: 1\ny: {{ settings.nothing.here }}\n"),
+        ("settings/b.zy", "{% if x %}\na: 1\n"),
+    ]);
+    let (_, problems) = case.resolve(None, &[]);
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].starts_with("settings/a.zy undefined-va"), "{problems:?}");
+    assert!(problems[1].starts_with("settings/b.zy unclosed-block"), "{problems:?}");
 }
 
 #[test]
