@@ -1,7 +1,14 @@
 //! `cmd.run`
 
-use super::execution::{self, Judgement, Surroundings};
-use crate::{Context, Failure, Outcome, Plan, State, change, file::path, provider::Program};
+use super::{
+    execution::{self, Judgement, Surroundings},
+    stateful::Stateful,
+};
+use crate::{
+    Context, Failure, Outcome, Plan, State, change,
+    file::path,
+    provider::{Command, Program},
+};
 use zester_compiler::types::{Group, Map, Path, Value};
 use zester_stdlib_derive::Arguments;
 
@@ -38,10 +45,9 @@ pub(crate) struct Run {
     password: Option<String>,
     /// Text the command reads.
     stdin: Option<String>,
-    /// Whether the last line of the output says what changed: `changed=yes comment='…'`, or JSON. A list of two
-    /// texts is Salt's form for a command with a test mode of its own.
-    #[arg(default = false, ty = Type::Bool.or(Type::List(Box::new(Type::Str))))]
-    stateful: Value,
+    /// Whether the last line of the output says what changed: `changed=yes comment='…'`, or JSON. With `test_name: …`
+    /// that command is run in test mode and says what would change.
+    stateful: Stateful,
     /// Directory put before `PATH`.
     prepend_path: Option<String>,
     /// Whether the command is started and left alone.
@@ -79,7 +85,7 @@ pub(crate) struct Run {
 impl Run {
     fn judgement(&self) -> Judgement {
         Judgement {
-            stateful: is_stateful(&self.stateful),
+            stateful: self.stateful.read,
             hide_output: self.hide_output,
             ignore_timeout: self.ignore_timeout,
             success_retcodes: self.success_retcodes.clone(),
@@ -108,6 +114,9 @@ impl Run {
         };
         let command = execution::command(cx, program, &around)?;
         let shown = if cx.is_secret("name") || cx.is_secret("args") { "***".to_owned() } else { self.line() };
+        if let Some(test) = self.stateful.test.as_ref().filter(|_| cx.test) {
+            return self.foretold(cx, &command, test);
+        }
         let mut changes = Map::new();
         changes.insert("command".to_owned(), change(Value::Null, shown.as_str()));
         let comment = format!("The command `{shown}` is run");
@@ -126,17 +135,20 @@ impl Run {
         }))
     }
 
+    /// What the command for test mode says.
+    fn foretold(&self, cx: &Context, command: &Command, test: &str) -> Result<Plan<'_>, Failure> {
+        let program = Program::Shell { shell: self.shell.clone(), line: test.to_owned() };
+        let command = Command { program, ..command.clone() };
+        let outcome = execution::execute(cx, &command, test, &self.judgement())?;
+        let comment = outcome.comment.unwrap_or_default();
+        if outcome.unchanged {
+            return Ok(Plan::unchanged(comment));
+        }
+        Ok(Plan::change(outcome.changes, comment, |_| Ok(Outcome::default())))
+    }
+
     fn line(&self) -> String {
         std::iter::once(&self.name).chain(&self.args).map(String::as_str).collect::<Vec<_>>().join(" ")
-    }
-}
-
-/// `true`, or Salt's list of commands.
-pub(super) fn is_stateful(value: &Value) -> bool {
-    match value {
-        Value::Bool(b) => *b,
-        Value::List(list) => !list.is_empty(),
-        _ => false,
     }
 }
 
@@ -205,6 +217,17 @@ mod tests {
         let done = run(&machine, r#"{"name": "up", "stateful": true}"#).unwrap();
         assert!(done.unchanged && done.changes.is_empty());
         assert_eq!(done.comment.as_deref(), Some("nothing to do"));
+    }
+
+    #[test]
+    fn a_command_for_test_mode_is_asked_there() {
+        let machine = FakeMachine::new();
+        machine.commands.reply("up --dry", 0, "changed=yes comment='would go up'\n");
+        let json = r#"{"name": "up", "stateful": [{"test_name": "up --dry"}]}"#;
+        let state = Run::from_values(&serde_json::from_str(json).unwrap()).unwrap();
+        let plan = state.plan(&Context { test: true, ..machine.context() }).unwrap();
+        assert!(plan.apply.is_some() && plan.comment == "would go up");
+        assert_eq!(machine.commands.lines(), ["up --dry"]);
     }
 
     #[test]

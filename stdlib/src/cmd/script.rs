@@ -2,7 +2,7 @@
 
 use super::{
     execution::{self, Judgement, Surroundings},
-    run::is_stateful,
+    stateful::Stateful,
 };
 use crate::{
     Context, Failure, Outcome, Plan, State, change,
@@ -57,8 +57,7 @@ pub(crate) struct Script {
     /// Text the script reads.
     stdin: Option<String>,
     /// Whether the last line of the output says what changed.
-    #[arg(default = false, ty = Type::Bool.or(Type::List(Box::new(Type::Str))))]
-    stateful: Value,
+    stateful: Stateful,
     /// Directory put before `PATH`.
     prepend_path: Option<String>,
     /// Whether the output is kept out of the result.
@@ -125,24 +124,23 @@ impl Script {
         }
     }
 
+    /// What is executed. The program of the `#!` line is started with the file rather than the file itself: temporary
+    /// directories are often mounted so that nothing in them can be executed.
     fn program(&self, file: &str, content: &[u8]) -> Program {
         let (_, behind) = self.source_and_args();
-        let runs_itself = content.starts_with(b"#!");
+        let mut words = interpreter(content).unwrap_or_else(|| vec![self.shell.clone()]);
+        words.push(file.to_owned());
         let text = match &self.args {
             Some(Value::List(list)) => {
-                let args = list.iter().map(Value::to_string);
-                return if runs_itself {
-                    Program::Direct(file.to_owned(), args.collect())
-                } else {
-                    let all = std::iter::once(file.to_owned()).chain(args);
-                    Program::Direct(self.shell.clone(), all.collect())
-                };
+                words.extend(list.iter().map(Value::to_string));
+                let program = words.remove(0);
+                return Program::Direct(program, words);
             }
             Some(Value::Null) | None => behind,
             Some(text) => text.to_string(),
         };
-        let line =
-            if runs_itself { format!("{file} {text}") } else { format!("{} {file} {text}", self.shell) };
+        let quoted: Vec<String> = words.iter().map(|w| format!("'{}'", w.replace('\'', "'\\''"))).collect();
+        let line = format!("{} {text}", quoted.join(" "));
         Program::Shell { shell: "/bin/sh".to_owned(), line: line.trim_end().to_owned() }
     }
 
@@ -182,7 +180,7 @@ impl Script {
             files.write(&file, content, ownership, false).map_err(failed)?;
             command.program = self.program(&file, content);
             let judge = Judgement {
-                stateful: is_stateful(&self.stateful),
+                stateful: self.stateful.read,
                 hide_output: self.hide_output,
                 ignore_timeout: self.ignore_timeout,
                 success_retcodes: self.success_retcodes.clone(),
@@ -195,6 +193,19 @@ impl Script {
         let _ = files.remove_dir_all(&dir);
         result
     }
+}
+
+/// The words of a `#!` line: a program, and what stands behind it as one argument, as the kernel takes it.
+fn interpreter(content: &[u8]) -> Option<Vec<String>> {
+    let line = content.strip_prefix(b"#!")?.split(|b| *b == b'\n').next()?;
+    let line = std::str::from_utf8(line).ok()?.trim();
+    let (program, argument) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let words = [program, argument.trim()]
+        .map(str::to_owned)
+        .into_iter()
+        .filter(|w| !w.is_empty())
+        .collect::<Vec<_>>();
+    program.starts_with('/').then_some(words)
 }
 
 impl State for Script {
@@ -223,28 +234,39 @@ mod tests {
     #[test]
     fn a_script_is_rendered_run_with_its_arguments_and_removed() {
         let machine = FakeMachine::new();
-        machine.tree.put("s.sh", "#!/bin/bash\necho {{ who }}\n");
+        machine.tree.put("s.sh", "#!/bin/bash -eu\necho {{ who }}\n");
         let files = machine.files.clone();
-        machine.commands.on("/tmp/.", move |_, line| Output {
-            stdout: format!(
-                "{} {}",
-                files.text(line.split(' ').next().unwrap()),
-                line.split_once(' ').unwrap().1
-            ),
-            ..Output::default()
+        machine.commands.on("'/bin/bash' '-eu' '/tmp/.", move |_, line| {
+            let words: Vec<&str> = line.split('\'').collect();
+            Output {
+                stdout: format!("{}{}", files.text(words[5]), words[6..].join("'")),
+                ..Output::default()
+            }
         });
         let done = run(
             &machine,
             r#"{"name": "x", "source": "salt://s.sh", "args": "-a 'b c'", "template": "jinja", "context": {"who": "me"}}"#,
         )
         .unwrap();
-        assert_eq!(done.changes.get("stdout"), Some(&Value::from("#!/bin/bash\necho me\n -a 'b c'")));
+        assert_eq!(done.changes.get("stdout"), Some(&Value::from("#!/bin/bash -eu\necho me\n -a 'b c'")));
         assert!(machine.files.list("/tmp").unwrap().is_empty());
         let done = run(
             &machine,
             r#"{"name": "salt://s.sh one two", "template": "jinja", "context": {"who": "me"}}"#,
         );
         assert!(done.unwrap().changes.get("stdout").unwrap().as_str().unwrap().ends_with("one two"));
+    }
+
+    #[test]
+    fn for_real() {
+        let machine = FakeMachine::real();
+        machine.tree.put("s", "#!/bin/sh -e\necho \"$1-$2\"\nfalse\necho never\n");
+        let failure =
+            run(&machine, r#"{"name": "x", "source": "salt://s", "args": ["a b", "c"]}"#).unwrap_err();
+        assert_eq!(failure.message, "The command `salt://s` failed: exit status 1: a b-c");
+        machine.tree.put("t", "echo \"$1\"\n");
+        let done = run(&machine, r#"{"name": "salt://t 'd e'"}"#).unwrap();
+        assert_eq!(done.changes.get("stdout"), Some(&Value::from("d e")));
     }
 
     #[test]

@@ -1,7 +1,39 @@
 //! What a stateful command says about itself on its last line: `changed=yes comment='…'`, or JSON.
 
 use crate::Failure;
-use zester_compiler::types::{Map, Value};
+use zester_compiler::types::{FromValue, Map, Type, Value};
+
+/// `stateful`: whether a command says what it changed, and the command that says so without changing anything.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(super) struct Stateful {
+    /// Whether the output is read.
+    pub(super) read: bool,
+    /// `test_name`: run in test mode.
+    pub(super) test: Option<String>,
+}
+
+/// A boolean, `{test_name: …}`, or Salt's list with that map in it.
+impl FromValue for Stateful {
+    fn ty() -> Type {
+        let test = Type::Record(vec![("test_name".to_owned(), Type::Command, true)]);
+        Type::Bool.or(test.clone()).or(Type::List(Box::new(test.or(Type::Str))))
+    }
+
+    fn from_value(value: &Value) -> Result<Self, String> {
+        let test_of = |value: &Value| Some(value.as_map()?.get("test_name")?.to_string());
+        match value {
+            Value::Null => Ok(Self::default()),
+            Value::Bool(read) => Ok(Self { read: *read, test: None }),
+            Value::Map(_) => Ok(Self { read: true, test: test_of(value) }),
+            Value::List(list) => Ok(Self { read: !list.is_empty(), test: list.iter().find_map(test_of) }),
+            other => Err(format!("expected true, false or `test_name`, found {}", other.describe())),
+        }
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self::default())
+    }
+}
 
 /// What a command's output says.
 #[derive(PartialEq, Debug, Default)]

@@ -114,7 +114,7 @@ impl Desired {
         cx.machine.files.holds(&self.path, new).map_err(|e| path::unreadable(&self.path, &e))
     }
 
-    fn plan_new(self, cx: &Context, link: Option<Stat>) -> Result<Plan<'static>, Failure> {
+    fn plan_new(mut self, cx: &Context, link: Option<Stat>) -> Result<Plan<'static>, Failure> {
         let parents = path::missing_parents(cx, &self.path, self.makedirs.is_some())?;
         let mut changes = Changes::new();
         let shown = match &self.content {
@@ -128,6 +128,7 @@ impl Desired {
         Ok(Plan::change(changes, comment, move |cx| {
             path::make_directories(cx, &parents, &self.attributes.with_mode(self.makedirs))?;
             self.check(cx)?;
+            self.attributes.mode = self.attributes.mode.or(cx.umask.map(|umask| 0o666 & !umask));
             self.write(cx)?;
             Ok(Outcome::default())
         }))

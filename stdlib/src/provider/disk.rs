@@ -72,6 +72,14 @@ impl Disk {
         })
     }
 
+    /// Notes that something changed in the directory of `path`; a later sync covers its file system.
+    fn remember_path(&self, path: &str) -> io::Result<()> {
+        let (parent, _) = split(path)?;
+        let dir = directory::open(parent)?;
+        self.remember(fs::fstat(&dir)?.st_dev, dir);
+        Ok(())
+    }
+
     fn remember(&self, device: u64, dir: OwnedFd) {
         self.written.lock().unwrap_or_else(PoisonError::into_inner).entry(device).or_insert(dir);
     }
@@ -373,7 +381,8 @@ impl FileSystem for Disk {
 
     fn remove_dir_all(&self, path: &str) -> io::Result<()> {
         // The standard library's own goes by descriptors and follows no link.
-        std::fs::remove_dir_all(path)
+        std::fs::remove_dir_all(path)?;
+        self.remember_path(path)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -387,12 +396,14 @@ impl FileSystem for Disk {
     }
 
     fn set_mode(&self, path: &str, mode: u32) -> io::Result<()> {
-        Ok(fs::chmod(path, Mode::from_raw_mode(mode))?)
+        fs::chmod(path, Mode::from_raw_mode(mode))?;
+        self.remember_path(path)
     }
 
     fn set_owner(&self, path: &str, uid: Option<u32>, gid: Option<u32>, follow: bool) -> io::Result<()> {
         let flags = if follow { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
-        Ok(fs::chownat(CWD, path, uid.map(Uid::from_raw), gid.map(Gid::from_raw), flags)?)
+        fs::chownat(CWD, path, uid.map(Uid::from_raw), gid.map(Gid::from_raw), flags)?;
+        self.remember_path(path)
     }
 
     fn set_times(&self, path: &str, accessed: Option<i64>, modified: Option<i64>) -> io::Result<()> {
@@ -401,7 +412,8 @@ impl FileSystem for Disk {
             None => Timespec { tv_sec: 0, tv_nsec: fs::UTIME_OMIT },
         };
         let times = Timestamps { last_access: time(accessed), last_modification: time(modified) };
-        Ok(fs::utimensat(CWD, path, &times, AtFlags::empty())?)
+        fs::utimensat(CWD, path, &times, AtFlags::empty())?;
+        self.remember_path(path)
     }
 }
 

@@ -3,7 +3,8 @@
 use crate::Failure;
 use md5::Md5;
 use sha1::Sha1;
-use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
+use sha2::{Sha224, Sha256, Sha384, Sha512, digest::DynDigest};
+use std::{io, path::Path};
 
 /// A checksum algorithm.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,16 +56,22 @@ pub(crate) fn digest(content: &[u8]) -> String {
     hash_of(Algorithm::Sha256, content)
 }
 
+pub(crate) fn hasher(algorithm: Algorithm) -> Box<dyn DynDigest> {
+    match algorithm {
+        Algorithm::Md5 => Box::new(Md5::default()),
+        Algorithm::Sha1 => Box::new(Sha1::default()),
+        Algorithm::Sha224 => Box::new(Sha224::default()),
+        Algorithm::Sha256 => Box::new(Sha256::default()),
+        Algorithm::Sha384 => Box::new(Sha384::default()),
+        Algorithm::Sha512 => Box::new(Sha512::default()),
+    }
+}
+
+/// The digest of a content, in lower-case hexadecimal digits.
 pub(crate) fn hash_of(algorithm: Algorithm, content: &[u8]) -> String {
-    let bytes = match algorithm {
-        Algorithm::Md5 => Md5::digest(content).to_vec(),
-        Algorithm::Sha1 => Sha1::digest(content).to_vec(),
-        Algorithm::Sha224 => Sha224::digest(content).to_vec(),
-        Algorithm::Sha256 => Sha256::digest(content).to_vec(),
-        Algorithm::Sha384 => Sha384::digest(content).to_vec(),
-        Algorithm::Sha512 => Sha512::digest(content).to_vec(),
-    };
-    crate::random::hex(&bytes)
+    let mut hasher = hasher(algorithm);
+    hasher.update(content);
+    crate::random::hex(&hasher.finalize())
 }
 
 impl Checksum {
@@ -111,6 +118,34 @@ impl Checksum {
         found.into_iter().max_by_key(|sum| sum.hex.len())
     }
 
+    /// The digest of a file of the cache, read piece by piece: a download may be large.
+    fn of_file(&self, file: &Path) -> io::Result<String> {
+        let mut hasher = hasher(self.algorithm);
+        let mut file = std::fs::File::open(file)?;
+        let mut buffer = vec![0_u8; 65_536];
+        loop {
+            match io::Read::read(&mut file, &mut buffer) {
+                Ok(0) => return Ok(crate::random::hex(&hasher.finalize())),
+                Ok(count) => hasher.update(buffer.get(..count).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Whether a file of the cache has it.
+    pub(super) fn matches_file(&self, file: &Path) -> bool {
+        self.of_file(file).is_ok_and(|actual| actual == self.hex)
+    }
+
+    /// As [`Checksum::verify`], for a file of the cache.
+    pub(super) fn verify_file(&self, file: &Path, source: &str) -> Result<(), Failure> {
+        let actual = self
+            .of_file(file)
+            .map_err(|e| Failure::new(format!("`{}` cannot be read: {e}", file.display())))?;
+        self.compare(&actual, source)
+    }
+
     /// Whether a content has it.
     pub(crate) fn matches(&self, content: &[u8]) -> bool {
         hash_of(self.algorithm, content) == self.hex
@@ -118,7 +153,10 @@ impl Checksum {
 
     /// A failure that names source and both checksums, unless the content has it.
     pub(crate) fn verify(&self, content: &[u8], source: &str) -> Result<(), Failure> {
-        let actual = hash_of(self.algorithm, content);
+        self.compare(&hash_of(self.algorithm, content), source)
+    }
+
+    fn compare(&self, actual: &str, source: &str) -> Result<(), Failure> {
         if actual == self.hex {
             return Ok(());
         }

@@ -111,14 +111,12 @@ pub(super) fn fetch(
 ) -> Result<PathBuf, Failure> {
     let file = cached(cx, url)?;
     let tag_file = file.with_extension("etag");
-    let old = fs::read(&file).ok();
-    if let (Some(old), Some(checksum)) = (&old, checksum)
-        && checksum.matches(old)
-    {
+    let there = file.is_file();
+    if there && checksum.is_some_and(|checksum| checksum.matches_file(&file)) {
         return Ok(file);
     }
     let mut request = agent(insecure).get(url);
-    if old.is_some()
+    if there
         && checksum.is_none()
         && let Ok(tag) = fs::read_to_string(&tag_file)
     {
@@ -126,7 +124,7 @@ pub(super) fn fetch(
     }
     let mut answer =
         request.call().map_err(|e| Failure::new(format!("`{url}` cannot be downloaded: {e}")))?;
-    if answer.status() == StatusCode::NOT_MODIFIED && old.is_some() {
+    if answer.status() == StatusCode::NOT_MODIFIED && there {
         return Ok(file);
     }
     if !answer.status().is_success() {
@@ -141,8 +139,7 @@ pub(super) fn fetch(
     let temporary = dir.join(crate::random::hidden_name("download", "")?);
     let result = receive(cx, url, &mut answer.body_mut().as_reader(), &temporary).and_then(|()| {
         if let Some(checksum) = checksum {
-            let content = fs::read(&temporary).map_err(|e| io_failure(&temporary, &e))?;
-            checksum.verify(&content, url)?;
+            checksum.verify_file(&temporary, url)?;
         }
         fs::rename(&temporary, &file).map_err(|e| io_failure(&file, &e))
     });
