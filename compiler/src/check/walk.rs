@@ -167,7 +167,7 @@ pub fn bindings(template: &Template) -> Vec<Binding<'_>> {
                     name: local,
                     span: *span,
                     within: None,
-                }))
+                }));
             }
             _ => {}
         }

@@ -2,10 +2,13 @@
 
 use super::{
     document::{Argument, Function, State, StateFile, requisite_of_key},
-    rules::{DUPLICATE_ID, UNKNOWN_EXCLUDE, UNKNOWN_EXTEND},
     unit::Units,
 };
 use crate::{
+    check::{
+        ids::{DUPLICATE_ID, UNKNOWN_EXTEND},
+        references::UNKNOWN_EXCLUDE,
+    },
     diagnostic::{Diagnostic, nearest},
     syntax::Node,
     types::{FunctionKind, FunctionName, Registry, Signature},
@@ -27,7 +30,7 @@ pub(super) struct Draft<'u> {
 
 /// All states of a run, in order of definition.
 pub(super) struct Drafts<'u> {
-    pub drafts: Vec<Draft<'u>>,
+    pub all: Vec<Draft<'u>>,
     by_id: HashMap<String, Vec<usize>>,
     excluded: HashSet<usize>,
     pub diagnostics: Vec<Diagnostic>,
@@ -41,7 +44,7 @@ impl<'u> Drafts<'u> {
         registry: &Registry,
     ) -> Self {
         let mut all = Self {
-            drafts: Vec::new(),
+            all: Vec::new(),
             by_id: HashMap::new(),
             excluded: HashSet::new(),
             diagnostics: Vec::new(),
@@ -75,25 +78,18 @@ impl<'u> Drafts<'u> {
         for function in state.functions {
             let Some(name) = function.name.clone() else { continue };
             let same = self.by_id.entry(id.to_string()).or_default();
-            let clash = same.iter().find(|i| self.drafts[**i].name == name).copied();
-            same.push(self.drafts.len());
+            let clash = same.iter().find(|i| self.all[**i].name == name).copied();
+            same.push(self.all.len());
             if let Some(earlier) = clash {
                 self.duplicate(&id, &name, earlier, unit, state.id);
             }
             let signature = registry.get(FunctionKind::State, &name.module, &name.function).cloned();
-            self.drafts.push(Draft {
-                unit,
-                id: id.to_string(),
-                id_node: state.id,
-                name,
-                function,
-                signature,
-            });
+            self.all.push(Draft { unit, id: id.to_string(), id_node: state.id, name, function, signature });
         }
     }
 
     fn duplicate(&mut self, id: &str, name: &FunctionName, earlier: usize, unit: usize, node: &Node) {
-        let first = &self.drafts[earlier];
+        let first = &self.all[earlier];
         let help = if first.unit == unit {
             "rename one of the two, or put all functions below one id"
         } else {
@@ -126,7 +122,7 @@ impl<'u> Drafts<'u> {
                 .iter()
                 .copied()
                 .filter(|i| {
-                    let draft = &self.drafts[*i].name;
+                    let draft = &self.all[*i].name;
                     match (&function.name, &function.module) {
                         (Some(name), _) => draft == name,
                         (None, Some(module)) => draft.module == *module,
@@ -138,7 +134,7 @@ impl<'u> Drafts<'u> {
                 self.wrong_function(&id, &function, &targets);
             }
             for index in matching {
-                apply(&mut self.drafts[index], &function.arguments);
+                apply(&mut self.all[index], &function.arguments);
             }
         }
     }
@@ -149,7 +145,7 @@ impl<'u> Drafts<'u> {
             (None, Some(module)) => module.clone(),
             (None, None) => return,
         };
-        let mut has: Vec<String> = targets.iter().map(|i| format!("`{}`", self.drafts[*i].name)).collect();
+        let mut has: Vec<String> = targets.iter().map(|i| format!("`{}`", self.all[*i].name)).collect();
         has.sort();
         has.dedup();
         let mut diagnostic = Diagnostic::new(
@@ -158,8 +154,7 @@ impl<'u> Drafts<'u> {
             format!("`extend` names `{wanted}` of `{id}`, which has {}", has.join(" and ")),
         );
         if let Some(first) = targets.first() {
-            diagnostic =
-                diagnostic.label(self.drafts[*first].id_node.span, format!("`{id}` is defined here"));
+            diagnostic = diagnostic.label(self.all[*first].id_node.span, format!("`{id}` is defined here"));
         }
         self.diagnostics.push(diagnostic.help(format!("write {}", has.join(" or "))));
     }
@@ -189,7 +184,7 @@ impl<'u> Drafts<'u> {
             self.nothing_excluded(&format!("no file of this run is named `{reference}`"), near, node);
             return;
         }
-        self.excluded.extend((0..self.drafts.len()).filter(|i| named.contains(&self.drafts[*i].unit)));
+        self.excluded.extend((0..self.all.len()).filter(|i| named.contains(&self.all[*i].unit)));
     }
 
     fn nothing_excluded(&mut self, why: &str, near: Option<String>, node: &Node) {
@@ -203,7 +198,7 @@ impl<'u> Drafts<'u> {
 
     /// The states that are not excluded, in order of definition.
     pub(super) fn kept(&self) -> impl Iterator<Item = &Draft<'u>> {
-        self.drafts.iter().enumerate().filter(|(i, _)| !self.excluded.contains(i)).map(|(_, d)| d)
+        self.all.iter().enumerate().filter(|(i, _)| !self.excluded.contains(i)).map(|(_, d)| d)
     }
 }
 

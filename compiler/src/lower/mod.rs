@@ -10,7 +10,6 @@ mod merge;
 mod place;
 mod render;
 mod resolve;
-mod rules;
 mod schedule;
 mod state;
 #[cfg(test)]
@@ -107,7 +106,7 @@ pub fn lower(input: &LowerInput<'_>) -> Lowered {
         .order
         .iter()
         .filter_map(|unit| {
-            let root = units.units[*unit].root.as_ref()?;
+            let root = units.all[*unit].root.as_ref()?;
             Some((*unit, StateFile::read(root, &Template::default())))
         })
         .collect();
@@ -120,9 +119,9 @@ pub fn lower(input: &LowerInput<'_>) -> Lowered {
         files: input.project.files(),
         diagnostics: Vec::new(),
     };
-    let mut states = Vec::with_capacity(drafts.drafts.len());
+    let mut states = Vec::with_capacity(drafts.all.len());
     for draft in drafts.kept() {
-        let unit = &units.units[draft.unit];
+        let unit = &units.all[draft.unit];
         preparer.prepare(draft, &unit.sls, &unit.env, &mut states);
     }
     diagnostics.append(&mut preparer.diagnostics);
@@ -138,7 +137,7 @@ pub fn lower(input: &LowerInput<'_>) -> Lowered {
     let diagnostics = placed(diagnostics, &units);
     let dag = (!diagnostics.iter().any(|d| d.severity == Severity::Error))
         .then(|| graph(states, &links, &schedule, &units, input));
-    let files = units.order.iter().map(|u| units.units[*u].sls.clone()).collect();
+    let files = units.order.iter().map(|u| units.all[*u].sls.clone()).collect();
     Lowered { dag, diagnostics, files }
 }
 

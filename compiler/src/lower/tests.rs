@@ -459,11 +459,11 @@ fn every_wrong_thing_is_reported_at_its_place() {
 const WRONG: &[(&str, &str)] = &[
     (
         "-- a.zy --\nnginx:\n  pkg.latest: []\n  service.running:\n    - require:\n      - pkg.installed: nginx\n",
-        "a.zy:5:9: error[Z0301] `require` names no state that exists: pkg.installed: nginx\n",
+        "a.zy:5:24: error[Z0301] `require` names no state that exists: pkg.installed: nginx\n",
     ),
     (
         "-- a.zy --\nnginx:\n  pkg.latest: []\n  service.running:\n    - require:\n      - pkg: ngnix\n",
-        "a.zy:5:9: error[Z0301] `require` names no state that exists: pkg: ngnix\n",
+        "a.zy:5:14: error[Z0301] `require` names no state that exists: pkg: ngnix\n",
     ),
     (
         "-- a.zy --\nnginx:\n  pkg.latest:\n    - require_in: [service.running:ngnix]\n",

@@ -2,10 +2,10 @@
 
 use super::{
     place::rendered_file,
-    rules::TOP_SHAPE,
     unit::{RenderRequest, Units},
 };
 use crate::{
+    check::top::TOP_SHAPE,
     diagnostic::Diagnostic,
     project::{Project, TreeKind},
     source::Span,

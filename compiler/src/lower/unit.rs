@@ -4,9 +4,9 @@ use super::{
     Renderer,
     document::{StateFile, expand_values},
     place::{Places, rendered_file},
-    rules::{INCLUDE_CYCLE, UNRESOLVED_REFERENCE},
 };
 use crate::{
+    check::references::{INCLUDE_CYCLE, UNRESOLVED_REFERENCE},
     diagnostic::Diagnostic,
     project::{Project, Reference, ResolveError, TreeFile, TreeKind},
     source::Span,
@@ -43,7 +43,7 @@ pub(super) struct Unit {
 pub(super) struct Units<'a> {
     project: &'a Project,
     renderer: &'a dyn Renderer,
-    pub units: Vec<Unit>,
+    pub all: Vec<Unit>,
     pub places: Places,
     pub diagnostics: Vec<Diagnostic>,
     /// Indices into `units`: includes before the file that includes them.
@@ -58,7 +58,7 @@ impl<'a> Units<'a> {
         Self {
             project,
             renderer,
-            units: Vec::new(),
+            all: Vec::new(),
             places: Places::default(),
             diagnostics: Vec::new(),
             order: Vec::new(),
@@ -92,7 +92,7 @@ impl<'a> Units<'a> {
             self.diagnostics.push(Diagnostic::new(&INCLUDE_CYCLE, span, message));
             return;
         }
-        let index = self.units.len();
+        let index = self.all.len();
         self.known.insert(key, index);
         let request =
             RenderRequest { file: &reference.file, env, sls: &reference.name, id: rendered_file(index) };
@@ -100,7 +100,7 @@ impl<'a> Units<'a> {
         root.iter_mut().for_each(expand_values);
         let includes = root.as_ref().map(includes_of).unwrap_or_default();
         let tree_path = reference.file.tree_path.clone();
-        self.units.push(Unit { sls: reference.name, env: env.to_owned(), file: reference.file, root });
+        self.all.push(Unit { sls: reference.name, env: env.to_owned(), file: reference.file, root });
         self.open.push((index, span));
         for (reference, other, span) in includes {
             let env = other.as_deref().unwrap_or(env);
@@ -127,30 +127,29 @@ impl<'a> Units<'a> {
 
     fn cycle(&mut self, start: usize, span: Span) {
         let mut names: Vec<&str> =
-            self.open[start..].iter().map(|(unit, _)| self.units[*unit].sls.as_str()).collect();
+            self.open[start..].iter().map(|(unit, _)| self.all[*unit].sls.as_str()).collect();
         names.push(names.first().copied().unwrap_or_default());
         let message = format!("These files include each other: {}", names.join(" → "));
         let mut diagnostic = Diagnostic::new(&INCLUDE_CYCLE, span, message);
         for (unit, place) in self.open.iter().skip(start + 1) {
-            diagnostic = diagnostic.label(*place, format!("`{}` is included here", self.units[*unit].sls));
+            diagnostic = diagnostic.label(*place, format!("`{}` is included here", self.all[*unit].sls));
         }
         self.diagnostics.push(diagnostic.help("remove one of these includes"));
     }
 
     /// The canonical refs of all files of the run.
     pub(super) fn refs(&self) -> impl Iterator<Item = &str> + Clone {
-        self.units.iter().map(|u| u.sls.as_str())
+        self.all.iter().map(|u| u.sls.as_str())
     }
 
     /// Indices of the files that a ref in `unit` names, among those of the run.
     pub(super) fn named(&self, unit: usize, reference: &str) -> Vec<usize> {
-        let from = &self.units[unit];
+        let from = &self.all[unit];
         if reference.contains(['*', '?', '[']) {
             let glob = crate::target::Glob::lenient(reference);
-            return (0..self.units.len()).filter(|i| glob.matches(&self.units[*i].sls)).collect();
+            return (0..self.all.len()).filter(|i| glob.matches(&self.all[*i].sls)).collect();
         }
-        let exact =
-            |name: &str| (0..self.units.len()).filter(|i| self.units[*i].sls == name).collect::<Vec<_>>();
+        let exact = |name: &str| (0..self.all.len()).filter(|i| self.all[*i].sls == name).collect::<Vec<_>>();
         let found = exact(reference);
         if !found.is_empty() {
             return found;

@@ -635,7 +635,7 @@ impl Session {
                 let found = if rest.is_empty() { Some(data) } else { data.lookup(rest, ':').cloned() };
                 Ok(found.unwrap_or_else(|| default.unwrap_or_else(|| Data::from(""))))
             }
-            ("defaults", "merge" | "update") | ("slsutil", "merge" | "update") => {
+            ("defaults" | "slsutil", "merge" | "update") => {
                 let mut first = next("dest").or_else(|| next("obj_a")).unwrap_or_default();
                 let second =
                     next("upd").or_else(|| next("src")).or_else(|| next("obj_b")).unwrap_or_default();

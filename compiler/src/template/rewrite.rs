@@ -88,11 +88,11 @@ pub fn rewrite(tree: Arc<Tree>, first_mark: usize) -> Rewritten {
                 filter.iter().for_each(|f| edits.expression(f, 0));
             }
             BlockKind::Macro { params, .. } => {
-                params.iter().filter_map(|p| p.2.as_ref()).for_each(|d| edits.expression(d, 0))
+                params.iter().filter_map(|p| p.2.as_ref()).for_each(|d| edits.expression(d, 0));
             }
             BlockKind::Call { call, .. } => edits.expression(call, 0),
             BlockKind::With { assignments } => {
-                assignments.iter().for_each(|(_, _, v)| edits.expression(v, 0))
+                assignments.iter().for_each(|(_, _, v)| edits.expression(v, 0));
             }
             BlockKind::Load { format, name } => {
                 let Some(arm) = block.arms.first() else { continue };

@@ -204,7 +204,9 @@ impl<'r> Reader<'r> {
                 function.splices.push(splice);
             }
             NodeKind::Choice(alternatives) => {
-                alternatives.iter().for_each(|a| self.split(state, key, module, a));
+                for alternative in alternatives {
+                    self.split(state, key, module, alternative);
+                }
                 return;
             }
             NodeKind::Error => function.open = true,
@@ -259,7 +261,9 @@ impl<'r> Reader<'r> {
                 function.open = true;
             }
             NodeKind::Choice(alternatives) => {
-                alternatives.iter().for_each(|a| self.arguments(function, key, a));
+                for alternative in alternatives {
+                    self.arguments(function, key, alternative);
+                }
             }
             NodeKind::Mapping(mapping) => self.entries(function, mapping, false),
             NodeKind::Sequence(sequence) => self.items(function, sequence),

@@ -97,7 +97,7 @@ impl<'t> StateFile<'t> {
                     match &entry.value.kind {
                         NodeKind::Scalar(_) => self.include(&entry.value, Some(&entry.key)),
                         NodeKind::Splice(_) | NodeKind::Choice(_) | NodeKind::Error => {
-                            self.includes_open = true
+                            self.includes_open = true;
                         }
                         _ => {
                             let message = format!(

@@ -265,7 +265,7 @@ pub(super) fn register(env: &mut Environment<'static>) {
         let text = plain_text(v);
         let digits: String = text.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
         let unit = text[digits.len()..].trim().to_uppercase();
-        let decimal = unit.ends_with("B") && unit.len() == 2 && !unit.contains('I');
+        let decimal = unit.ends_with('B') && unit.len() == 2 && !unit.contains('I');
         let step: f64 = if decimal { 1000.0 } else { 1024.0 };
         let power = "KMGTP".find(unit.chars().next().unwrap_or('B')).map_or(0, |n| n as i32 + 1);
         let number: f64 = digits.parse().map_err(|_| failure(format!("`{text}` is no size")))?;

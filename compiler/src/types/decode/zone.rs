@@ -34,7 +34,7 @@ pub(super) fn timezone(ty: &Type, word: &Word<'_>) -> Result<Value, DecodeError>
             error.replacement = word.written().then(|| near.to_owned());
         }
         None => {
-            error.help = Some("zones are named as in the IANA database: `Europe/Berlin`, `UTC`".to_owned())
+            error.help = Some("zones are named as in the IANA database: `Europe/Berlin`, `UTC`".to_owned());
         }
     }
     Err(error)
