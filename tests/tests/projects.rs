@@ -1,10 +1,13 @@
 //! The fixture trees as projects: configuration, refs, facts, targets.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::Arc};
 use zester_compiler::{
+    diagnostic::Diagnostic,
     project::{OpenOptions, Project, TreeKind},
+    settings,
     source::{FileId, Span},
     target::{Subject, Target},
+    template::{Functions, NoFunctions},
     types::{Facts, Value},
 };
 
@@ -69,5 +72,32 @@ fn peels_match_the_targets_of_the_fleet() {
         ("E@(web|app)-\\d+", false, true),
     ] {
         assert_eq!((matches(text, &db), matches(text, web)), (on_db, on_web), "{text}");
+    }
+}
+
+fn settings_of(tree: &str) -> (settings::Settings, Arc<Project>) {
+    let project = Arc::new(open(tree));
+    let functions: Arc<dyn Functions> = Arc::new(NoFunctions);
+    let facts = Arc::new(facts(tree, "facts.yaml"));
+    let request = settings::Request { facts: &facts, env: None, overrides: &[] };
+    let (settings, problems) = settings::resolve(&project, &functions, &request);
+    let errors: Vec<&Diagnostic> = problems.iter().filter(|problem| problem.is_error()).collect();
+    assert!(errors.is_empty(), "{tree}: {errors:?}");
+    (settings, project)
+}
+
+#[test]
+fn every_tree_gives_its_peel_settings() {
+    for tree in ["accounts", "fleet", "patterns", "webserver"] {
+        let (settings, project) = settings_of(tree);
+        assert!(settings.value.as_map().is_some_and(|map| !map.is_empty()), "{tree}");
+        for (key, _) in settings.value.as_map().unwrap() {
+            let why = settings.why(key);
+            assert!(why.origins.iter().any(|origin| origin.wins), "{tree}: {key}");
+            for origin in why.origins {
+                let (path, _) = origin.place(project.files());
+                assert!(settings.files.iter().any(|file| **file == *path), "{tree}: {path}");
+            }
+        }
     }
 }
