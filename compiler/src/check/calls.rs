@@ -307,6 +307,14 @@ pub const FILTERS: &[&str] = &[
     "b64decode",
     "hash",
     "cidr_to_netmask",
+    "filter_by_networks",
+    "random_str",
+    "combinations",
+    "combinations_with_replacement",
+    "compress",
+    "permutations",
+    "product",
+    "zip_longest",
 ];
 
 /// Tests of Jinja and Salt.

@@ -11,18 +11,16 @@ rule! {
     /// The name is right; what it asks for does not happen.
     ///
     /// ```yaml
-    /// /etc/motd:
-    ///   file.managed:
-    ///     - contents: hello
-    ///     - gnupghome: /root/.gnupg
+    /// nginx:
+    ///   pkg.latest:
+    ///     - taps: example/tap
     /// ```
     ///
     /// Leave it out, or reach the same in another way:
     ///
     /// ```yaml
-    /// /etc/motd:
-    ///   file.managed:
-    ///     - contents: hello
+    /// nginx:
+    ///   pkg.latest: []
     /// ```
     pub UNSUPPORTED_PARAMETER = "Z0224", "unsupported-parameter", Warning;
 }
@@ -42,7 +40,7 @@ mod tests {
 
     #[test]
     fn parameters_of_salt_are_known_and_typos_are_not() {
-        assert!(salt_has_parameter("file.managed", "tmp_dir"));
+        assert!(salt_has_parameter("pkg.latest", "taps"));
         assert!(salt_has_parameter("pkg.installed", "install_recommends"));
         assert!(!salt_has_parameter("file.managed", "sorce"));
         assert!(!salt_has_parameter("nothing.here", "x"));

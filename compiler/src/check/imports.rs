@@ -7,7 +7,7 @@ use super::{
     workspace::{Unit, UnitKind, Workspace},
 };
 use crate::{
-    diagnostic::{Diagnostic, nearest},
+    diagnostic::{Diagnostic, Severity, nearest},
     project::TreeKind,
     rule,
     syntax::expression::ExprKind,
@@ -143,6 +143,10 @@ fn missing(
         None => diagnostic
             .help("the path starts at the root of the state tree; `./` starts at this file's directory"),
     };
+    let is_typo = diagnostic.help.as_ref().is_some_and(|h| h.starts_with("did you mean"));
+    if workspace.is_foreign(unit) && !is_typo {
+        diagnostic.severity = Severity::Warning;
+    }
     diagnostics.push(diagnostic);
 }
 

@@ -5,7 +5,7 @@ use super::{
     workspace::{Unit, UnitKind, Workspace},
 };
 use crate::{
-    diagnostic::Diagnostic,
+    diagnostic::{Diagnostic, Severity},
     project::{ResolveError, TreeKind},
     rule,
     source::Span,
@@ -214,6 +214,10 @@ pub fn check_name(
             if let Some(help) = error.help() {
                 diagnostic = diagnostic.help(help);
             }
+            let is_typo = matches!(&error, ResolveError::Missing { near, .. } if !near.is_empty());
+            if workspace.is_foreign(unit) && !is_typo {
+                diagnostic.severity = Severity::Warning;
+            }
             diagnostics.push(diagnostic);
         }
     }
@@ -314,12 +318,17 @@ fn report_cycle(
         return;
     }
     names.extend(path.first().map(|(unit, _)| workspace.units[*unit].tree_path.as_str()));
+    let foreign = path.iter().any(|(unit, _)| workspace.is_foreign(&workspace.units[*unit]));
     let mut diagnostic = Diagnostic::new(
         &INCLUDE_CYCLE,
         closing,
         format!("Files include each other in a circle: {}", names.join(" → ")),
     )
     .help("move what both sides need into a file that both include");
+    if foreign {
+        // Salt reads each file once and goes on.
+        diagnostic.severity = Severity::Warning;
+    }
     for pair in path.windows(2) {
         let [(from, _), (to, _)] = pair else { continue };
         if let Some(edge) = workspace.includes[*from].iter().find(|e| e.to == *to && e.certain) {

@@ -5,7 +5,7 @@ use super::{
     workspace::{Unit, Workspace},
 };
 use crate::{
-    diagnostic::{Diagnostic, nearest},
+    diagnostic::{Diagnostic, Severity, nearest},
     project::TreeKind,
     rule,
     source::Span,
@@ -145,6 +145,10 @@ fn missing_source(
         Some(near) => diagnostic.help(format!("did you mean `zester://{near}`?")),
         None => diagnostic.help("create the file; the path starts at the root of the state tree"),
     };
+    let is_typo = diagnostic.help.as_ref().is_some_and(|h| h.starts_with("did you mean"));
+    if workspace.is_foreign(unit) && !is_typo {
+        diagnostic.severity = Severity::Warning;
+    }
     diagnostics.push(diagnostic);
 }
 

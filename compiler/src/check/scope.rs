@@ -271,11 +271,10 @@ pub fn set_in_loop(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) {
         template
             .arms_at(offset)
             .into_iter()
-            .filter(|(block, arm)| {
+            .rfind(|(block, arm)| {
                 *arm == 0
                     && matches!(template.blocks[*block].kind, BlockKind::For { .. } | BlockKind::Macro { .. })
             })
-            .next_back()
             .map(|(block, _)| block)
     };
     let uses: Vec<(&str, Span)> = {

@@ -143,17 +143,17 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Reads a state file. `is_module` knows the names of state modules.
+    /// Reads a state file. `is_function` knows the names of modules and their state functions.
     pub fn of(
         tree: &Tree,
         constants: &Constants,
         registry: &Registry,
-        is_module: &dyn Fn(&str) -> bool,
+        is_function: &dyn Fn(&str, &str) -> bool,
     ) -> Self {
         let mut summary = Self::of_template(tree, constants);
         let reader = Reader { template: &tree.template, constants, registry };
         if let Some(root) = &tree.root {
-            summary.looks_like_states = looks_like_states(root, is_module);
+            summary.looks_like_states = looks_like_states(root, is_function);
             let mut file = StateFile::read(root, &tree.template);
             summary.diagnostics.append(&mut file.diagnostics);
             summary.take(&reader, &file, None);
@@ -331,10 +331,14 @@ fn uses(tree: &Tree, constants: &Constants) -> Vec<TemplateUse> {
         .collect()
 }
 
-/// Whether a document has the shape of states: an entry with a function, or with a module's key.
-fn looks_like_states(root: &Node, is_module: &dyn Fn(&str) -> bool) -> bool {
-    let is_function = |text: &str| {
-        text.split_once('.').is_some_and(|(m, f)| is_module(m) && !f.is_empty() && f.split('.').all(is_word))
+/// Whether a document has the shape of states: an entry with a function, or with a module's key and a function in
+/// its list.
+fn looks_like_states(root: &Node, is_function: &dyn Fn(&str, &str) -> bool) -> bool {
+    let is_name = |text: &str| text.split_once('.').is_some_and(|(m, f)| is_function(m, f));
+    let is_split = |key: &str, value: &Node| {
+        value
+            .as_sequence()
+            .is_some_and(|s| s.items.iter().any(|i| i.text().is_some_and(|t| is_function(key, &t))))
     };
     // A module that is not known here, with a list of maps: a site's own state.
     let is_foreign = |key: &str, value: &Node| {
@@ -346,7 +350,7 @@ fn looks_like_states(root: &Node, is_module: &dyn Fn(&str) -> bool) -> bool {
         match &node.kind {
             NodeKind::Choice(nodes) => pending.extend(nodes.iter().map(|n| (n, top))),
             NodeKind::Splice(_) if top => return true,
-            NodeKind::Scalar(scalar) if !top && scalar.literal().is_some_and(|t| is_function(&t)) => {
+            NodeKind::Scalar(scalar) if !top && scalar.literal().is_some_and(|t| is_name(&t)) => {
                 return true;
             }
             NodeKind::Mapping(mapping) => {
@@ -358,7 +362,7 @@ fn looks_like_states(root: &Node, is_module: &dyn Fn(&str) -> bool) -> bool {
                     let known = if top {
                         matches!(key.as_ref(), "include" | "extend" | "exclude")
                     } else {
-                        is_function(&key) || is_module(&key) || is_foreign(&key, &entry.value)
+                        is_name(&key) || is_split(&key, &entry.value) || is_foreign(&key, &entry.value)
                     };
                     if known {
                         return true;

@@ -195,6 +195,10 @@ fn check_target(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let unit = &workspace.units[index];
+    // A target that a template makes is not known, whatever its pieces say.
+    if unit.tree.text.get(reference.span.range()).is_none_or(|t| t.contains("{%") || t.contains("{{")) {
+        return;
+    }
     if let Target::Sls(name) = &reference.target {
         // A glob may match nothing on purpose.
         if !is_pattern(name)

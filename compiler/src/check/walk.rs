@@ -152,13 +152,15 @@ pub fn bindings(template: &Template) -> Vec<Binding<'_>> {
     }
     for statement in &template.statements {
         match &statement.kind {
-            StatementKind::Set { targets, .. } => found.extend(
-                targets.iter().filter(|(name, _)| !name.contains('.')).map(|(name, span)| Binding {
-                    name,
-                    span: *span,
-                    within: None,
-                }),
-            ),
+            StatementKind::Set { targets, .. } => {
+                found.extend(
+                    targets.iter().filter(|(name, _)| !name.contains('.')).map(|(name, span)| Binding {
+                        name,
+                        span: *span,
+                        within: None,
+                    }),
+                );
+            }
             StatementKind::Import { name, .. } | StatementKind::ImportData { name, .. } => {
                 found.push(Binding { name: &name.0, span: name.1, within: None });
             }

@@ -156,10 +156,10 @@ impl<'a> Workspace<'a> {
             }
             pending = next;
         }
-        let is_module = |name: &str| {
-            registry.has_module(FunctionKind::State, name)
-                || registry.elsewhere_functions(FunctionKind::State, name).next().is_some()
-                || custom.contains(name)
+        let is_function = |module: &str, function: &str| {
+            registry.get(FunctionKind::State, module, function).is_some()
+                || registry.exists_elsewhere(FunctionKind::State, module, function)
+                || custom.contains(module)
         };
         parsed.sort_by(|a, b| a.0.path.cmp(&b.0.path));
         let mut units: Vec<Unit> = Vec::with_capacity(parsed.len());
@@ -173,12 +173,14 @@ impl<'a> Workspace<'a> {
             let kind = kind_of(project, candidate, used, tree);
             match kind {
                 UnitKind::States => {
-                    let summary = Summary::of(tree, constants, registry, &is_module);
+                    let summary = Summary::of(tree, constants, registry, &is_function);
                     // A used file that has no states of its own is text for others; one far from looking like
                     // states is data that lies in the state tree.
                     let kind = if used && !summary.looks_like_states {
                         UnitKind::Template
-                    } else if !summary.looks_like_states && holds_data(&candidate.tree_path, tree) {
+                    } else if !summary.looks_like_states
+                        && (holds_data(&candidate.tree_path, tree) || is_salt(&candidate.tree_path))
+                    {
                         UnitKind::Data
                     } else {
                         kind
@@ -334,10 +336,21 @@ impl<'a> Workspace<'a> {
         }) || function.arguments.iter().any(|a| a.name == "use")
     }
 
+    /// Whether a file is of a Salt tree that is read as it is. Its master may serve further roots, so a ref or source
+    /// that is not here may be there.
+    pub fn is_foreign(&self, unit: &Unit) -> bool {
+        is_salt(&unit.tree_path)
+    }
+
     /// Files of states.
     pub fn states(&self) -> impl Iterator<Item = (usize, &Unit)> {
         self.units.iter().enumerate().filter(|(_, u)| u.kind == UnitKind::States)
     }
+}
+
+/// Whether a path names a file of Salt's.
+fn is_salt(path: &str) -> bool {
+    path.rsplit_once('.').is_some_and(|(_, extension)| extension == "sls")
 }
 
 /// The file that an import, include or `import_yaml` names.
