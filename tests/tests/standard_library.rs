@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use zester_compiler::{
     check::functions::CustomModules,
-    diagnostic::{Diagnostic, short},
+    diagnostic::{Diagnostic, Severity, short},
     ir::Dag,
     lower::{LowerInput, Place, RenderRequest, RenderedDocument, Renderer, Request, lower},
     project::{OpenOptions, Project},
@@ -41,6 +41,9 @@ fn plan(text: &str) -> Dag {
         env: None,
         request: Request::Refs(vec!["a".to_owned()]),
     });
+    let loud: Vec<Diagnostic> =
+        lowered.diagnostics.iter().filter(|d| d.severity != Severity::Hint).cloned().collect();
+    assert!(loud.is_empty(), "{}", short(&loud, project.files()));
     // Hints about `640` and `0644` are deserved: the states are written as people write them.
     match lowered.dag {
         Some(dag) => dag,
@@ -233,4 +236,171 @@ fn what_authors_write_is_applied_once() {
     );
     assert_eq!(text("/etc/app/data.yaml"), "a:\n- 1\n- true\n- 'no'\nb:\n  c: 644\n");
     assert_eq!(text("/srv/tree/b/c"), "c");
+}
+
+/// Spellings that real trees have; each has to be accepted without a word.
+const SPELLINGS: &str = r##"
+managed:
+  file.managed:
+    - name: ~/x
+    - source: [salt://x?saltenv=dev, {https://x/y: sha256=2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824}]
+    - source_hash: https://x/y.sha256
+    - skip_verify: True
+    - backup: ''
+    - mode: keep
+    - dir_mode: '02775'
+    - user: 0
+    - group: '1000'
+    - context:
+        a: [1, 2]
+    - defaults: {}
+    - template: jinja
+    - makedirs: True
+    - show_changes: False
+    - check_cmd: visudo -c -f
+    - tmp_ext: .tmp
+    - encoding: utf-8
+managed text:
+  file.managed:
+    - name: /x
+    - contents: 5
+    - source_hash: md5=5d41402abc4b2a76b9719d911017c592
+    - follow_symlinks: False
+managed setting:
+  file.managed:
+    - name: /x
+    - contents_pillar: a:b
+    - contents_newline: False
+    - backup: minion
+directory:
+  file.directory:
+    - name: /x/
+    - recurse: user
+    - user: root
+    - dir_mode: 2775
+    - max_depth: 1
+    - exclude_pat: '*.swp'
+    - clean: True
+symlink:
+  file.symlink:
+    - name: /x
+    - target: ../y
+    - force: True
+replace:
+  file.replace:
+    - name: /x
+    - pattern: '^#?\s*Port(?P<x>.*)$'
+    - repl: ''
+    - flags: 8
+    - count: 1
+    - bufsize: file
+    - backup: False
+replace flags:
+  file.replace:
+    - name: /x
+    - pattern: a
+    - repl: b
+    - flags: ['IGNORECASE', 'MULTILINE']
+    - append_if_not_found: True
+    - not_found_content: 5
+line:
+  file.line:
+    - name: /x
+    - mode: delete
+    - match: ^x
+    - content: ''
+accumulated:
+  file.accumulated:
+    - filename: /x
+    - text: one
+serialize:
+  file.serialize:
+    - name: /x
+    - dataset_pillar: a
+    - serializer: json
+    - serializer_opts:
+      - indent: 4
+copied:
+  file.copy:
+    - name: /x
+    - source: /y
+    - mode: '0644'
+comment:
+  file.comment:
+    - name: /x
+    - regex: ^a
+    - char: ';'
+    - backup: '.bak'
+run:
+  cmd.run:
+    - name: |
+        set -e
+        true
+    - env:
+      - PATH: /x:/y
+      - N: 1
+      - OFF: False
+    - cwd: /tmp
+    - runas: root
+    - shell: /bin/bash
+    - timeout: 30
+    - stateful: True
+    - success_retcodes: 2
+    - umask: '022'
+    - creates: /x
+    - bg: False
+run text env:
+  cmd.run:
+    - name: /bin/true
+    - env: A=b
+    - stateful:
+      - test_name: /bin/true
+    - unless: test -e /x
+    - onlyif:
+      - true
+    - creates: [/x, /y]
+script:
+  cmd.script:
+    - name: install
+    - source: salt://x.sh
+    - args: -a "b c"
+    - env: {A: b}
+archive:
+  archive.extracted:
+    - name: /x
+    - source: https://x/y.tar.gz
+    - source_hash: sha256=2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
+    - archive_format: tar
+    - options: v --strip-components=1
+    - enforce_toplevel: False
+    - trim_output: 50
+    - if_missing: /x/y
+    - user: root
+module old:
+  module.run:
+    - name: service.restart
+    - m_name: nginx
+module new:
+  module.run:
+    - service.restart:
+      - name: nginx
+    - test.echo: x
+state:
+  test.configurable_test_state:
+    - changes: Random
+    - result: False
+    - comment: x
+"##;
+
+#[test]
+fn spellings_of_real_trees_are_accepted() {
+    let library = library();
+    let dag = plan(SPELLINGS);
+    for index in &dag.schedule {
+        let node = &dag.graph[*index];
+        if let Err(message) = library.build(&node.function.to_string(), &node.args) {
+            panic!("{}: {message}: {:?}", node.id, node.args);
+        }
+    }
+    assert_eq!(dag.schedule.len(), 19);
 }

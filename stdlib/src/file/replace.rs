@@ -30,8 +30,9 @@ pub(crate) struct Replace {
     /// Flags of Python's `re`: names such as `IGNORECASE`, or their sum.
     #[arg(ty = Type::List(Box::new(Type::Str)))]
     flags: Option<Vec<String>>,
-    /// How much of the file is looked at at once.
-    #[arg(inert = "the whole file is always looked at, as with `file`", ty = Type::Str)]
+    /// How much of the file is looked at at once; it is always the whole, Salt's `file`.
+    #[arg(ty = Type::Str)]
+    #[expect(dead_code, reason = "accepted for what it means in Salt, which is what always happens here")]
     bufsize: Option<Value>,
     /// Whether `repl` (or `not_found_content`) is put at the end when nothing is found.
     #[arg(default = false)]
