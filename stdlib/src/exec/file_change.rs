@@ -82,7 +82,7 @@ exec! {
         /// The lines.
         args: Vec<String>,
     } |it, cx| {
-        let text: String = it.args.iter().map(|line| format!("{line}\n")).collect();
+        let text = it.args.iter().map(|line| format!("{line}\n")).collect::<Vec<_>>().concat();
         cx.machine.files.write(&it.path, text.as_bytes(), Ownership::default(), true).map_err(failed(&it.path))?;
         Ok(format!("Wrote {} lines to \"{}\"", it.args.len(), it.path).into())
     }

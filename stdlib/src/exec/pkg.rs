@@ -179,7 +179,8 @@ exec! {
         /// Repository or release to take it from.
         fromrepo: Option<String>,
         /// Whether recommended packages come along.
-        install_recommends: Option<bool>,
+        #[arg(name = "install_recommends")]
+        recommends: Option<bool>,
     } |it, cx| {
         let packages = packages(cx)?;
         if it.refresh {
@@ -193,7 +194,7 @@ exec! {
         }
         let options = InstallOptions {
             from_repo: it.fromrepo.clone(),
-            recommends: it.install_recommends,
+            recommends: it.recommends,
             allow_downgrade: it.version.is_some(),
             ..InstallOptions::default()
         };

@@ -38,8 +38,8 @@ pub(crate) struct Installed {
     #[arg(default = false)]
     force_reinstall: bool,
     /// Whether packages that are there are overwritten.
-    #[arg(default = false)]
-    ignore_installed: bool,
+    #[arg(name = "ignore_installed", default = false)]
+    overwrite: bool,
     /// The index.
     index_url: Option<String>,
     /// A further index.
@@ -199,7 +199,7 @@ impl Installed {
     }
 
     fn is_there(&self, wanted: &Requirement, have: &BTreeMap<String, String>) -> bool {
-        if self.upgrade || self.force_reinstall || self.ignore_installed {
+        if self.upgrade || self.force_reinstall || self.overwrite {
             return false;
         }
         let version = wanted.name.as_ref().and_then(|name| have.get(name));
@@ -211,7 +211,7 @@ impl Installed {
         for (wanted, flag) in [
             (self.upgrade, "--upgrade"),
             (self.force_reinstall, "--force-reinstall"),
-            (self.ignore_installed, "--ignore-installed"),
+            (self.overwrite, "--ignore-installed"),
             (self.no_index, "--no-index"),
             (self.no_deps, "--no-deps"),
             (self.pre_releases, "--pre"),

@@ -69,7 +69,7 @@ impl Authorized {
     /// The text without a key.
     pub(crate) fn without(text: &str, blob: &str) -> String {
         let kept = text.lines().filter(|line| Key::parse(line).is_none_or(|k| k.blob != blob));
-        kept.map(|line| format!("{line}\n")).collect()
+        kept.map(|line| format!("{line}\n")).collect::<Vec<_>>().concat()
     }
 
     /// The plan that makes this text the file's.

@@ -1,6 +1,6 @@
 //! `ssh_known_hosts.present`: the key of a host is known.
 
-use super::entries::{self, HostKey, file, keys_of, pattern, read, without, write, written};
+use super::entries::{HostKey, file, keys_of, pattern, read, without, write, written};
 use crate::{
     Arguments, Changes, Context, Failure, Outcome, Plan, State, change,
     provider::tool::{failure, run, tool},
@@ -136,7 +136,7 @@ impl Present {
         let command = tool("ssh-keyscan", args);
         let output = run(cx, command.clone())?;
         let host = pattern(&self.name, self.port);
-        let keys = entries::keys_of(&output.stdout, &host);
+        let keys = keys_of(&output.stdout, &host);
         if keys.is_empty() {
             return Err(
                 format!("`{host}` could not be asked for its key: {}", failure(&command, &output)).into()

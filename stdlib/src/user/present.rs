@@ -300,7 +300,7 @@ impl Present {
         want.dedup();
         let mut have: Vec<String> = groups
             .iter()
-            .filter(|g| g.members.iter().any(|m| *m == self.name))
+            .filter(|g| g.members.contains(&self.name))
             .map(|g| g.name.clone())
             .collect();
         have.sort();

@@ -1,0 +1,219 @@
+//! Packages, services, accounts and crontabs on a real machine: each state applied, applied again, undone.
+//!
+//! They change the machine they run on, so they run only as root of a Debian-like system with `/etc/init.d` and say
+//! why when they do not; they remove what they made. Packages need a reachable repository. Locks of the tools they
+//! use make them wait for each other, so they take one lock of their own.
+
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use zester_compiler::types::{Map, Value};
+use zester_stdlib::{Context, Library, Machine, provider::fake::FakeMachine};
+
+static LOCK: Mutex<()> = Mutex::new(());
+
+/// A machine that may be changed, for one test at a time.
+struct Host {
+    cx: Context,
+    library: Library,
+    _guard: MutexGuard<'static, ()>,
+}
+
+/// This machine, or `None` with the reason printed.
+fn host(test: &str) -> Option<Host> {
+    let is_root = fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0);
+    let missing = match (is_root, Path::new("/etc/debian_version").exists()) {
+        (false, _) => Some("not root"),
+        (_, false) => Some("not a Debian-like system"),
+        _ => None,
+    };
+    if let Some(why) = missing {
+        eprintln!("{test}: skipped: {why}");
+        return None;
+    }
+    let guard = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut cx = FakeMachine::new().context();
+    cx.machine = Arc::new(Machine::local());
+    Some(Host { cx, library: zester_stdlib::library(), _guard: guard })
+}
+
+impl Host {
+    /// Test mode, apply, and a second run that must have nothing to do; gives the changes of the apply.
+    #[track_caller]
+    fn converge(&self, function: &str, json: &str) -> Result<Map, String> {
+        let args: Map = serde_json::from_str(json).unwrap();
+        let state = self.library.build(function, &args)?;
+        let test = Context { test: true, ..self.cx.clone() };
+        let foretold = state.plan(&test).map_err(|e| e.message)?;
+        let plan = state.plan(&self.cx).map_err(|e| e.message)?;
+        assert_eq!(foretold.changes, plan.changes, "{function}: test mode and apply differ");
+        let mut changes = plan.changes;
+        if let Some(apply) = plan.apply {
+            let outcome = apply(&self.cx).map_err(|e| e.message)?;
+            if !outcome.changes.is_empty() {
+                assert_eq!(outcome.changes, changes, "{function}: what happened is not what was foretold");
+                changes = outcome.changes;
+            }
+        }
+        let again = state.plan(&self.cx).map_err(|e| e.message)?;
+        assert!(again.apply.is_none(), "{function}: the second run would change again: {:?}", again.changes);
+        Ok(changes)
+    }
+
+    fn call(&self, function: &str, args: &[&str]) -> Value {
+        let args: Vec<Value> = args.iter().map(|a| Value::from(*a)).collect();
+        self.library.call(function, &args, &Map::new(), &self.cx).unwrap()
+    }
+}
+
+fn succeeds(program: &str, args: &[&str]) -> bool {
+    Command::new(program).args(args).output().is_ok_and(|o| o.status.success())
+}
+
+#[test]
+fn a_user_comes_changes_and_goes() {
+    let Some(host) = host("users") else { return };
+    let (user, group) = ("zester-t1", "zester-g1");
+    let clean = || {
+        let _ = succeeds("userdel", &["--remove", user]);
+        let _ = succeeds("groupdel", &[group]);
+    };
+    clean();
+    let members = format!(r#"{{"name": "{group}", "gid": 54321}}"#);
+    assert_eq!(host.converge("group.present", &members).unwrap().len(), 2);
+    let wanted = format!(
+        r#"{{"name": "{user}", "uid": 54322, "shell": "/bin/sh", "groups": ["{group}"], "fullname": "Test User",
+            "home": "/tmp/{user}", "password": "geheim", "hash_password": true, "maxdays": 90}}"#
+    );
+    let changes = host.converge("user.present", &wanted).unwrap();
+    assert!(changes.contains_key("user") && !format!("{changes:?}").contains("geheim"));
+    assert!(Path::new("/tmp/zester-t1").is_dir());
+    let info = host.call("user.info", &[user]);
+    assert_eq!(info.lookup("uid", ':'), Some(&Value::Int(54322)));
+    assert_eq!(info.lookup("fullname", ':'), Some(&Value::from("Test User")));
+    let fewer = format!(r#"{{"name": "{user}", "groups": [], "shell": "/bin/bash"}}"#);
+    let changes = host.converge("user.present", &fewer).unwrap();
+    assert_eq!(changes.keys().collect::<Vec<_>>(), ["groups", "shell"]);
+    let more = format!(r#"{{"name": "{group}", "members": ["{user}"]}}"#);
+    host.converge("group.present", &more).unwrap();
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl me";
+    host.converge("ssh_auth.present", &format!(r#"{{"name": "{key}", "user": "{user}"}}"#)).unwrap();
+    assert_eq!(fs::read_to_string("/tmp/zester-t1/.ssh/authorized_keys").unwrap(), format!("{key}\n"));
+    host.converge("user.absent", &format!(r#"{{"name": "{user}", "purge": true}}"#)).unwrap();
+    assert!(!Path::new("/tmp/zester-t1").exists());
+    host.converge("group.absent", &format!(r#"{{"name": "{group}"}}"#)).unwrap();
+    clean();
+}
+
+#[test]
+fn a_package_comes_and_goes() {
+    let Some(host) = host("packages") else { return };
+    let package = ["sl", "tree", "hostname"].into_iter().find(|name| {
+        !succeeds("dpkg", &["-s", name]) && succeeds("apt-get", &["-s", "-q", "install", name])
+    });
+    let Some(package) = package else {
+        eprintln!("packages: skipped: the index has no small package that is not installed");
+        return;
+    };
+    if !succeeds("apt-get", &["-q", "-y", "--download-only", "install", package]) {
+        eprintln!("packages: skipped: no repository can be reached");
+        return;
+    }
+    let args = format!(r#"{{"name": "x", "pkgs": ["{package}"], "refresh": false}}"#);
+    let changes = host.converge("pkg.installed", &args).unwrap();
+    let version = changes[package].lookup("new", ':').unwrap().to_string();
+    assert_eq!(host.call("pkg.version", &[package]).to_string(), version);
+    let same = format!(r#"{{"name": "{package}", "version": "{version}", "hold": true}}"#);
+    assert_eq!(host.converge("pkg.installed", &same).unwrap().len(), 1);
+    host.converge("pkg.unheld", &format!(r#"{{"name": "{package}"}}"#)).unwrap();
+    let pattern = format!(r#"{{"name": "{package}", "version": "{}*"}}"#, &version[..1]);
+    assert!(host.converge("pkg.installed", &pattern).unwrap().is_empty());
+    let changes = host.converge("pkg.purged", &format!(r#"{{"name": "{package}"}}"#)).unwrap();
+    assert_eq!(changes[package].lookup("old", ':').unwrap().to_string(), version);
+    let unknown = r#"{"name": "zester-no-such-package", "refresh": false}"#;
+    let message = host.converge("pkg.installed", unknown).unwrap_err();
+    assert!(message.contains("Unable to locate package zester-no-such-package"), "{message}");
+}
+
+#[test]
+fn a_service_of_init_scripts() {
+    let Some(host) = host("services") else { return };
+    if Path::new("/run/systemd/system").exists() {
+        eprintln!("services: skipped: systemd runs here; its units are not touched by tests");
+        return;
+    }
+    let name = "zester-test-service";
+    let script = format!("/etc/init.d/{name}");
+    let clean = || {
+        let _ = succeeds(&script, &["stop"]);
+        let _ = fs::remove_file(&script);
+        let _ = succeeds("update-rc.d", &[name, "remove"]);
+        let _ = fs::remove_file(format!("/run/{name}.pid"));
+        let _ = fs::remove_file(format!("/run/{name}.reloads"));
+    };
+    clean();
+    let text = format!(
+        "#!/bin/sh\n### BEGIN INIT INFO\n# Provides: {name}\n# Required-Start:\n# Required-Stop:\n\
+         # Default-Start: 2 3 4 5\n# Default-Stop: 0 1 6\n### END INIT INFO\nP=/run/{name}.pid\n\
+         case \"$1\" in\nstart) sleep 300 >/dev/null 2>&1 </dev/null & echo $! > $P;;\n\
+         stop) [ -f $P ] && kill $(cat $P); rm -f $P;;\nrestart) $0 stop; $0 start;;\n\
+         reload) echo x >> /run/{name}.reloads;;\n*) echo Usage: >&2; exit 3;;\nesac\n"
+    );
+    fs::write(&script, text).unwrap();
+    assert!(succeeds("chmod", &["755", &script]));
+    let wanted = format!(r#"{{"name": "{name}", "enable": true}}"#);
+    let changes = host.converge("service.running", &wanted).unwrap();
+    assert_eq!(changes.keys().collect::<Vec<_>>(), ["running", "enabled"]);
+    assert_eq!(host.call("service.status", &[name]), Value::Bool(true));
+
+    let args: Map = serde_json::from_str(&format!(r#"{{"name": "{name}", "reload": true}}"#)).unwrap();
+    let state = host.library.build("service.running", &args).unwrap();
+    let reaction = state.watched(&host.cx).unwrap().unwrap();
+    reaction.apply.unwrap()(&host.cx).unwrap();
+    assert_eq!(fs::read_to_string(format!("/run/{name}.reloads")).unwrap(), "x\n");
+
+    let changes = host.converge("service.dead", &format!(r#"{{"name": "{name}", "enable": false}}"#)).unwrap();
+    assert_eq!(changes.len(), 2);
+    let message = host.converge("service.masked", &format!(r#"{{"name": "{name}"}}"#)).unwrap_err();
+    assert!(message.contains("only systemd masks services"), "{message}");
+    clean();
+}
+
+#[test]
+fn a_line_of_a_crontab() {
+    let Some(host) = host("cron") else { return };
+    let spool = Path::new("/var/spool/cron/crontabs");
+    let has_program = succeeds("sh", &["-c", "command -v crontab"]);
+    let made = !has_program && !spool.exists();
+    if made {
+        fs::create_dir_all(spool).unwrap();
+    }
+    let before = fs::read_to_string(spool.join("root")).ok();
+    let wanted = r#"{"name": "/bin/true zester-test", "identifier": "zester-test", "minute": "7", "hour": "*/3"}"#;
+    assert!(host.converge("cron.present", wanted).unwrap().contains_key("schedule"));
+    let text = fs::read_to_string(spool.join("root")).unwrap();
+    assert!(text.contains("# SALT_CRON_IDENTIFIER:zester-test\n7 */3 * * * /bin/true zester-test\n"), "{text}");
+    host.converge("cron.absent", r#"{"name": "x", "identifier": "zester-test"}"#).unwrap();
+    let after = fs::read_to_string(spool.join("root")).unwrap_or_default();
+    assert_eq!(after, before.clone().unwrap_or_default());
+    if before.is_none() {
+        let _ = fs::remove_file(spool.join("root"));
+    }
+    if made {
+        let _ = fs::remove_dir_all("/var/spool/cron/crontabs");
+    }
+}
+
+#[test]
+fn what_the_machine_says_of_itself() {
+    let Some(host) = host("exec") else { return };
+    assert_eq!(host.call("user.primary_group", &["root"]), Value::from("root"));
+    assert_eq!(host.call("file.directory_exists", &["/etc"]), Value::Bool(true));
+    assert!(!host.call("pkg.version", &["dpkg"]).to_string().is_empty());
+    assert!(host.call("disk.usage", &[]).as_map().is_some_and(|m| m.contains_key("/")));
+    assert!(host.call("status.meminfo", &[]).lookup("MemTotal:value", ':').is_some());
+    assert_eq!(host.call("cmd.run_stdout", &["echo $((6 * 7))"]), Value::from("42"));
+}
