@@ -111,9 +111,9 @@ fn a_user_comes_changes_and_goes() {
 #[test]
 fn a_package_comes_and_goes() {
     let Some(host) = host("packages") else { return };
-    let package = ["sl", "tree", "hostname"].into_iter().find(|name| {
-        !succeeds("dpkg", &["-s", name]) && succeeds("apt-get", &["-s", "-q", "install", name])
-    });
+    let package = ["sl", "tree", "hostname"]
+        .into_iter()
+        .find(|name| !succeeds("dpkg", &["-s", name]) && succeeds("apt-get", &["-s", "-q", "install", name]));
     let Some(package) = package else {
         eprintln!("packages: skipped: the index has no small package that is not installed");
         return;
@@ -175,7 +175,8 @@ fn a_service_of_init_scripts() {
     reaction.apply.unwrap()(&host.cx).unwrap();
     assert_eq!(fs::read_to_string(format!("/run/{name}.reloads")).unwrap(), "x\n");
 
-    let changes = host.converge("service.dead", &format!(r#"{{"name": "{name}", "enable": false}}"#)).unwrap();
+    let changes =
+        host.converge("service.dead", &format!(r#"{{"name": "{name}", "enable": false}}"#)).unwrap();
     assert_eq!(changes.len(), 2);
     let message = host.converge("service.masked", &format!(r#"{{"name": "{name}"}}"#)).unwrap_err();
     assert!(message.contains("only systemd masks services"), "{message}");
@@ -192,10 +193,14 @@ fn a_line_of_a_crontab() {
         fs::create_dir_all(spool).unwrap();
     }
     let before = fs::read_to_string(spool.join("root")).ok();
-    let wanted = r#"{"name": "/bin/true zester-test", "identifier": "zester-test", "minute": "7", "hour": "*/3"}"#;
+    let wanted =
+        r#"{"name": "/bin/true zester-test", "identifier": "zester-test", "minute": "7", "hour": "*/3"}"#;
     assert!(host.converge("cron.present", wanted).unwrap().contains_key("schedule"));
     let text = fs::read_to_string(spool.join("root")).unwrap();
-    assert!(text.contains("# SALT_CRON_IDENTIFIER:zester-test\n7 */3 * * * /bin/true zester-test\n"), "{text}");
+    assert!(
+        text.contains("# SALT_CRON_IDENTIFIER:zester-test\n7 */3 * * * /bin/true zester-test\n"),
+        "{text}"
+    );
     host.converge("cron.absent", r#"{"name": "x", "identifier": "zester-test"}"#).unwrap();
     let after = fs::read_to_string(spool.join("root")).unwrap_or_default();
     assert_eq!(after, before.clone().unwrap_or_default());

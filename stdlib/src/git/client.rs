@@ -55,7 +55,8 @@ impl Client {
         set("GIT_TERMINAL_PROMPT", "0".to_owned());
         set("GIT_ASKPASS", "true".to_owned());
         set("GIT_CONFIG_NOSYSTEM", "0".to_owned());
-        let keys = self.identity.iter().map(|key| format!(" -i {}", quoted(key))).collect::<Vec<_>>().concat();
+        let keys =
+            self.identity.iter().map(|key| format!(" -i {}", quoted(key))).collect::<Vec<_>>().concat();
         let only = if keys.is_empty() { "" } else { " -o IdentitiesOnly=yes" };
         set("GIT_SSH_COMMAND", format!("ssh -o BatchMode=yes{only}{keys}"));
         if let Some((user, password)) = &self.https {

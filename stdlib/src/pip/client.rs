@@ -31,14 +31,17 @@ impl Pip {
                 let found = cx.machine.commands.find(path);
                 return found.map(|p| of(vec![p])).ok_or_else(|| format!("there is no program `{path}`"));
             }
-            let stat = cx.machine.files.stat(path, true).map_err(|e| format!("`{path}` could not be read: {e}"))?;
+            let stat =
+                cx.machine.files.stat(path, true).map_err(|e| format!("`{path}` could not be read: {e}"))?;
             return match stat.map(|s| s.kind) {
                 Some(FileKind::Directory) => Ok(module(format!("{}/bin/python", path.trim_end_matches('/')))),
                 Some(_) if path.rsplit('/').next().is_some_and(|n| n.starts_with("python")) => {
                     Ok(module(path.to_owned()))
                 }
                 Some(_) => Ok(of(vec![path.to_owned()])),
-                None => Err(format!("`{path}` is no environment of Python; require its `virtualenv.managed`")),
+                None => {
+                    Err(format!("`{path}` is no environment of Python; require its `virtualenv.managed`"))
+                }
             };
         }
         for program in ["pip3", "pip"] {

@@ -2,9 +2,7 @@
 
 use super::{client::Pip, requirement::Requirement};
 use crate::{
-    Arguments, Changes, Context, Failure, Outcome, Plan, State, change,
-    provider::tool::succeed,
-    source,
+    Arguments, Changes, Context, Failure, Outcome, Plan, State, change, provider::tool::succeed, source,
 };
 use std::collections::BTreeMap;
 use zester_compiler::types::{Path, User, Value};
@@ -324,10 +322,15 @@ mod tests {
             let last = line.rsplit(' ').next().unwrap_or_default();
             let name = last.split(['=', '<', '>']).next().unwrap_or_default().to_owned();
             if name == "nowhere" {
-                return Output { status: 1, stderr: "ERROR: No matching distribution\n".into(), ..Output::default() };
+                return Output {
+                    status: 1,
+                    stderr: "ERROR: No matching distribution\n".into(),
+                    ..Output::default()
+                };
             }
             if line.contains("--dry-run") {
-                let report = format!(r#"{{"install": [{{"metadata": {{"name": "{name}", "version": "9"}}}}]}}"#);
+                let report =
+                    format!(r#"{{"install": [{{"metadata": {{"name": "{name}", "version": "9"}}}}]}}"#);
                 return Output { stdout: report, ..Output::default() };
             }
             let mut all = listed.lock().unwrap();

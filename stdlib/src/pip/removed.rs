@@ -1,10 +1,6 @@
 //! `pip.removed`: Python packages are not there.
 
-use super::{
-    client::Pip,
-    installed::differences,
-    requirement::Requirement,
-};
+use super::{client::Pip, installed::differences, requirement::Requirement};
 use crate::{Arguments, Changes, Context, Failure, Outcome, Plan, State, change, provider::tool::succeed};
 use zester_compiler::types::{Path, User, Value};
 
@@ -81,8 +77,8 @@ impl State for Removed {
 mod tests {
     use super::*;
     use crate::provider::{Output, fake::FakeMachine};
-    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use zester_compiler::types::Map;
 
     #[test]
@@ -91,7 +87,8 @@ mod tests {
         let gone = Arc::new(AtomicBool::new(false));
         let seen = gone.clone();
         machine.commands.on("/usr/bin/pip3 list", move |_, _| {
-            let rest = if seen.load(Ordering::SeqCst) { "" } else { r#",{"name": "My_Tool", "version": "2"}"# };
+            let rest =
+                if seen.load(Ordering::SeqCst) { "" } else { r#",{"name": "My_Tool", "version": "2"}"# };
             Output { stdout: format!(r#"[{{"name": "x", "version": "1"}}{rest}]"#), ..Output::default() }
         });
         machine.commands.on("/usr/bin/pip3 uninstall --quiet --yes my-tool", move |_, _| {

@@ -71,7 +71,8 @@ impl Requirement {
                 "!=" => order != Ordering::Equal,
                 "~=" => {
                     let prefix = wanted.rsplit_once('.').map_or(wanted, |(prefix, _)| prefix);
-                    order != Ordering::Less && (version == prefix || version.starts_with(&format!("{prefix}.")))
+                    order != Ordering::Less
+                        && (version == prefix || version.starts_with(&format!("{prefix}.")))
                 }
                 _ => order == Ordering::Equal,
             }
@@ -131,12 +132,25 @@ mod tests {
 
     #[test]
     fn versions() {
-        let yes = [("1.10", ">=1.9"), ("1.0", "==1.0.0"), ("1.4.2", "==1.4.*"), ("2.3", "~=2.2"), ("1.0rc1", "<1.0"),
-            ("1.0.post1", ">1.0"), ("1.0", "")];
+        let yes = [
+            ("1.10", ">=1.9"),
+            ("1.0", "==1.0.0"),
+            ("1.4.2", "==1.4.*"),
+            ("2.3", "~=2.2"),
+            ("1.0rc1", "<1.0"),
+            ("1.0.post1", ">1.0"),
+            ("1.0", ""),
+        ];
         for (have, want) in yes {
             assert!(Requirement::parse(&format!("x{want}")).unwrap().satisfied_by(have), "{have} {want}");
         }
-        let no = [("1.10", "<1.9"), ("1.5", "==1.4.*"), ("3.0", "~=2.2"), ("1.0.dev1", ">=1.0"), ("1.4.1", "!=1.4.*")];
+        let no = [
+            ("1.10", "<1.9"),
+            ("1.5", "==1.4.*"),
+            ("3.0", "~=2.2"),
+            ("1.0.dev1", ">=1.0"),
+            ("1.4.1", "!=1.4.*"),
+        ];
         for (have, want) in no {
             assert!(!Requirement::parse(&format!("x{want}")).unwrap().satisfied_by(have), "{have} {want}");
         }

@@ -298,11 +298,8 @@ impl Present {
         let mut want: Vec<String> = named.chain(optional).map(canonical).collect();
         want.sort();
         want.dedup();
-        let mut have: Vec<String> = groups
-            .iter()
-            .filter(|g| g.members.contains(&self.name))
-            .map(|g| g.name.clone())
-            .collect();
+        let mut have: Vec<String> =
+            groups.iter().filter(|g| g.members.contains(&self.name)).map(|g| g.name.clone()).collect();
         have.sort();
         // Being a member of one's own primary group is the same as not being one.
         let primary = user.and_then(|u| groups.iter().find(|g| g.gid == u.gid)).map(|g| g.name.clone());

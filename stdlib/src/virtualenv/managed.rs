@@ -74,7 +74,9 @@ pub(crate) struct Managed {
 impl State for Managed {
     fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
         if !self.name.starts_with('/') || self.name.trim_end_matches('/').is_empty() {
-            return Err(format!("the directory of an environment is an absolute path, not `{}`", self.name).into());
+            return Err(
+                format!("the directory of an environment is an absolute path, not `{}`", self.name).into()
+            );
         }
         let python = format!("{}/bin/python", self.name.trim_end_matches('/'));
         let exists = cx
@@ -146,8 +148,7 @@ impl Managed {
             }
             self.venv_bin.clone().unwrap_or_else(|| "virtualenv".to_owned())
         };
-        for (wanted, flag) in
-            [(self.system_site_packages, "--system-site-packages"), (self.clear, "--clear")]
+        for (wanted, flag) in [(self.system_site_packages, "--system-site-packages"), (self.clear, "--clear")]
         {
             if wanted {
                 args.push(flag.to_owned());
@@ -224,8 +225,8 @@ impl Managed {
 mod tests {
     use super::*;
     use crate::provider::{Output, fake::FakeMachine};
-    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use zester_compiler::types::Map;
 
     #[test]
