@@ -2,7 +2,7 @@
 
 use super::{
     template::Template,
-    tree::{Entry, Mapping, Node, NodeKind, Sequence},
+    tree::{Entry, Mapping, Node, NodeKind, Sequence, Splice},
 };
 use crate::{diagnostic::Diagnostic, source::Span};
 use std::collections::HashMap;
@@ -69,9 +69,16 @@ fn mergeable(a: &Node, b: &Node) -> bool {
     )
 }
 
+/// Both sides saw the splices that stand on every branch.
+fn merge_splices(mut a: Vec<Splice>, b: Vec<Splice>) -> Vec<Splice> {
+    a.extend(b);
+    a.sort_by_key(|s| s.span);
+    a.dedup_by_key(|s| s.span);
+    a
+}
+
 fn merge_mappings(a: Mapping, b: Mapping) -> Mapping {
-    let mut splices = a.splices;
-    splices.extend(b.splices);
+    let splices = merge_splices(a.splices, b.splices);
     let mut entries: Vec<Entry> = Vec::with_capacity(a.entries.len().max(b.entries.len()));
     let mut right = b.entries.into_iter().peekable();
     for entry in a.entries {
@@ -89,8 +96,7 @@ fn merge_mappings(a: Mapping, b: Mapping) -> Mapping {
 }
 
 fn merge_sequences(a: Sequence, b: Sequence) -> Sequence {
-    let mut splices = a.splices;
-    splices.extend(b.splices);
+    let splices = merge_splices(a.splices, b.splices);
     let mut items: Vec<Node> = Vec::with_capacity(a.items.len().max(b.items.len()));
     let mut right = b.items.into_iter().peekable();
     for item in a.items {

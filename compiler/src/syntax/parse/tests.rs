@@ -135,3 +135,208 @@ fn every_prefix_gives_a_tree() {
         }
     }
 }
+
+#[test]
+fn a_real_formula_s_shapes_are_understood() {
+    assert_eq!(
+        tree(
+            "nginx_service:\n{%- if a %}\n  service.running:\n{% else %}\n  service.dead:\n{% endif %}\n    {{ sls_block(opts) }}\n    - watch:\n      {% if b %}\n      - sls: src\n      {% else %}\n      - pkg: p\n      {% endif %}\n"
+        ),
+        "{nginx_service: {service.running: [+{{ sls_block(opts) }}, {watch: [{sls: src}, {pkg: p}]}], \
+         service.dead: [+{{ sls_block(opts) }}, {watch: [{sls: src}, {pkg: p}]}]}}"
+    );
+    // A macro's text with its own indentation, called at the margin.
+    assert_eq!(
+        tree(
+            "{% for s in l %}\n{{ s }}:\n  file.managed:\n    - name: x\n{% if s.on %}\n{{ manage_status(s, True) }}\n    - require:\n      - file: y\n{% endif %}\n{% endfor %}\n"
+        ),
+        "{<{{ s }}>: {file.managed: [{name: x}, +{{ manage_status(s, True) }}, {require: [{file: y}]}]}}"
+    );
+    // A value over several lines, and the legacy form of `context`.
+    assert_eq!(
+        tree(
+            "a:\n  file.managed:\n    - source: {{ files_switch(['x'],\n                       lookup='y'\n                 )\n              }}\n    - context:\n      apache: {{ apache | json }}\n"
+        ),
+        "{a: {file.managed: [{source: <{{ files_switch(['x'],\n                       lookup='y'\n                 )\n              }}>}, {context: _, apache: <{{ apache | json }}>}]}}"
+    );
+    // Text that an expression at the margin indents itself.
+    assert_eq!(
+        tree(
+            "k:\n  file.managed:\n    - contents: |\n{{ pillar['key'] | indent(8, True) }}\n    - mode: 600\n"
+        ),
+        "{k: {file.managed: [{contents: <{{ pillar['key'] | indent(8, True) }}>\n}, {mode: 600}]}}"
+    );
+    assert_eq!(
+        tree("- names: [{% for p in l %}{{ p }}, {% endfor %}]\n- {{ a }}: {{ b }}\n"),
+        "[{names: [<{% for p in l %}{{ p }}, {% endfor %}>]}, {<{{ a }}>: <{{ b }}>}]"
+    );
+    assert_eq!(
+        tree("{% call state('x') %}\n- name: foo\n{% endcall %}\nb: 1\n"),
+        "{+{% call state('x') %}, b: 1}"
+    );
+}
+
+#[test]
+fn mistakes_are_named_at_the_author_s_line() {
+    let rules = |text: &str| {
+        let text: Arc<str> = text.into();
+        let tree = parse(FileId(0), &text);
+        tree.diagnostics
+            .iter()
+            .map(|d| format!("{} {:?}", d.rule.name, &text[d.span.range()]))
+            .collect::<Vec<_>>()
+            .join("; ")
+    };
+    assert_eq!(rules("nginx\n  pkg.installed: []\n"), "missing-colon \"nginx\"");
+    assert_eq!(rules("a:\n  pkg.installed\n  b: c\n"), "missing-colon \"pkg.installed\"");
+    assert_eq!(rules("a:b\nc: d\n"), "missing-colon \"a:b\"");
+    assert_eq!(rules("a:\n\tb: c\n"), "tab-indentation \"\\t\"");
+    assert_eq!(rules("a: \"x\nb: c\n"), "unclosed-quote \"\\\"\"");
+    assert_eq!(rules("a: [x, y\nb: c\n"), "unclosed-bracket \"[\"");
+    assert_eq!(rules("a: {x: y\nb: c\n"), "unclosed-bracket \"{\"");
+    assert_eq!(rules("a:\n  - b\n  c: d\n"), "bad-indentation \"c: d\"");
+    assert_eq!(rules("a: *x\n"), "unknown-anchor \"*x\"");
+    assert_eq!(rules("a: @x\n"), "invalid-yaml \"@\"");
+    assert_eq!(rules("a: b\n---\nc: d\n"), "second-document \"---\"");
+    assert_eq!(rules("a:\n- x: b: c\n- y: 1\n"), "invalid-yaml \"b: c\"");
+}
+
+#[test]
+fn a_mistake_that_another_branch_avoids_is_none() {
+    let text = "a:\n{% if x %}\n  b: 1\n{% endif %}\n{% if not x %}\n  - c\n{% endif %}\n";
+    assert!(!tree(text).contains('!'), "{}", tree(text));
+    let text = "{% if x %}\na:\n  b: 'x' y\n{% endif %}\nc: 1\n";
+    assert!(tree(text).contains("!Z0009"), "{}", tree(text));
+}
+
+mod properties {
+    use super::super::{BUDGET, parse_counting};
+    use crate::{
+        source::FileId,
+        syntax::{Node, NodeKind, parse_rendered},
+    };
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    /// Every place in the tree lies in the text, between characters, and within the place around it.
+    fn check_places(node: &Node, text: &str) {
+        let mut pending = vec![node];
+        while let Some(node) = pending.pop() {
+            assert!(text.get(node.span.range()).is_some(), "{:?} of {} bytes", node.span, text.len());
+            match &node.kind {
+                NodeKind::Mapping(mapping) => {
+                    for entry in &mapping.entries {
+                        pending.push(&entry.key);
+                        pending.push(&entry.value);
+                    }
+                }
+                NodeKind::Sequence(sequence) => pending.extend(&sequence.items),
+                NodeKind::Choice(nodes) => pending.extend(nodes),
+                _ => {}
+            }
+        }
+    }
+
+    fn check(text: &str) {
+        let text: Arc<str> = text.into();
+        let (tree, work) = parse_counting(FileId(0), &text);
+        assert_eq!(tree.text, text);
+        tree.root.iter().for_each(|root| check_places(root, &text));
+        for diagnostic in &tree.diagnostics {
+            assert!(text.get(diagnostic.span.range()).is_some(), "{diagnostic:?}");
+        }
+        // Each block's body is a document, and a budget bounds the work for each.
+        let depth = tree.bodies.len() + 1;
+        assert!(work <= 2 * BUDGET * depth * text.len().max(64), "{work} bytes for {}", text.len());
+        let document = parse_rendered(FileId(0), &text, &[]);
+        document.root.iter().for_each(|root| check_places(root, &text));
+    }
+
+    /// Pieces of which files are made, and of which half-typed files are.
+    const PIECES: &[&str] = &[
+        "{{ ",
+        " }}",
+        "{% if x %}",
+        "{% elif y %}",
+        "{% else %}",
+        "{% endif %}",
+        "{% for a in b %}",
+        "{% endfor %}",
+        "{%- set a = 1 -%}",
+        "{% macro m(a) %}",
+        "{% endmacro %}",
+        "{# c #}",
+        "{% raw %}",
+        "{% endraw %}",
+        "a: ",
+        "b:\n",
+        "- ",
+        "\n",
+        "  ",
+        "    ",
+        "|\n",
+        ">-\n",
+        "'",
+        "\"",
+        "[",
+        "]",
+        "{",
+        "}",
+        "# ",
+        "x",
+        "ü",
+        "\t",
+        "&a ",
+        "*a",
+        "!t ",
+        "<<: ",
+        "---\n",
+        "{{ m() }}\n",
+        "{% include 'x' %}\n",
+        "{% load_yaml as q %}",
+        "{% endload %}",
+        "{% call m() %}",
+        "{% endcall %}",
+        "\u{e000}",
+        "\r\n",
+        "{",
+        "%}",
+        "? ",
+        ",",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_text_gives_a_tree(text in "\\PC{0,200}") {
+            check(&text);
+        }
+
+        #[test]
+        fn any_pieces_give_a_tree(pieces in prop::collection::vec(prop::sample::select(PIECES), 0..60)) {
+            check(&pieces.concat());
+        }
+    }
+
+    #[test]
+    fn every_prefix_of_every_fixture_gives_a_tree() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/trees");
+        let mut pending = vec![root];
+        let mut files = 0;
+        while let Some(path) = pending.pop() {
+            if path.is_dir() {
+                pending.extend(std::fs::read_dir(&path).unwrap().flatten().map(|e| e.path()));
+            } else if let Ok(text) = std::fs::read_to_string(&path)
+                && text.len() < 4000
+            {
+                files += 1;
+                // Every cut of each file takes minutes; a stride that no line length divides meets all states.
+                for end in (0..=text.len()).step_by(7).filter(|n| text.is_char_boundary(*n)) {
+                    check(&text[..end]);
+                }
+            }
+        }
+        assert!(files > 0, "the fixtures have moved");
+    }
+}

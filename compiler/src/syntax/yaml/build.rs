@@ -116,7 +116,14 @@ pub(in crate::syntax) fn parse_once(layer: &Layer<'_>, anchors: &mut Anchors) ->
 
 impl Builder<'_, '_> {
     fn span(&self, range: Range<usize>) -> Span {
-        Span::new(self.layer.file, self.layer.source(range.start)..self.layer.source(range.end))
+        let (start, end) = (self.layer.source(range.start), self.layer.source(range.end));
+        Span::new(self.layer.file, start..self.whole_mark(range.end).unwrap_or(end))
+    }
+
+    /// Where a construct ends whose mark an offset lies within: a splice's last byte may be the colon of a key.
+    fn whole_mark(&self, offset: usize) -> Option<usize> {
+        let at = self.layer.marks.partition_point(|m| m.at.start < offset).checked_sub(1)?;
+        self.layer.marks.get(at).filter(|m| offset < m.at.end).map(|m| m.range.end)
     }
 
     /// Takes one event; false at the start of a second document.
@@ -286,6 +293,10 @@ impl Builder<'_, '_> {
             from = mark.at.end;
         }
         push(from..range.end.max(from), &mut parts);
+        if let Some(Part::Text { text, .. }) = parts.last_mut() {
+            let ink = text.trim_end_matches('\n').len();
+            text.truncate(ink + 1);
+        }
         parts
     }
 

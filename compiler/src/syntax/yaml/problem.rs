@@ -169,7 +169,17 @@ pub(in crate::syntax) fn report(
     source: &dyn Fn(usize) -> usize,
     file: FileId,
 ) -> Diagnostic {
-    let span = |range: Range<usize>| Span::new(file, source(range.start)..source(range.end));
+    // Places count in whole characters.
+    let span = |range: Range<usize>| {
+        let (mut start, mut end) = (range.start.min(text.len()), range.end.min(text.len()));
+        while !text.is_char_boundary(start) {
+            start -= 1;
+        }
+        while !text.is_char_boundary(end) {
+            end += 1;
+        }
+        Span::new(file, source(start)..source(end))
+    };
     let kind = match &problem.kind {
         ProblemKind::UnknownAnchor(name) => {
             return Diagnostic::new(
