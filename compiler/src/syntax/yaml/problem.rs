@@ -42,9 +42,10 @@ rule! {
     /// A key has no colon, or no space behind its colon.
     ///
     /// ```yaml
-    /// nginx                   # the colon is missing
+    /// nginx:
     ///   pkg.installed:
-    ///     - refresh:true      # YAML wants a space behind the colon
+    ///     - refresh: true
+    ///   service.running
     /// ```
     ///
     /// Write `nginx:` and `refresh: true`.
