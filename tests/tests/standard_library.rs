@@ -239,7 +239,7 @@ fn what_authors_write_is_applied_once() {
 }
 
 /// Spellings that real trees have; each has to be accepted without a word.
-const SPELLINGS: &str = r##"
+const SPELLINGS: &str = r#"
 managed:
   file.managed:
     - name: ~/x
@@ -390,7 +390,7 @@ state:
     - changes: Random
     - result: False
     - comment: x
-"##;
+"#;
 
 #[test]
 fn spellings_of_real_trees_are_accepted() {
