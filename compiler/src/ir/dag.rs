@@ -2,7 +2,11 @@
 
 use crate::types::{FunctionName, Map, Value};
 use indexmap::IndexMap;
-use petgraph::stable_graph::{NodeIndex, StableDiGraph};
+use petgraph::{
+    Direction,
+    stable_graph::{NodeIndex, StableDiGraph},
+    visit::EdgeRef,
+};
 use serde::{Deserialize, Serialize};
 
 /// A place in a source file, as kept in plans and results: lines and columns from 1, columns in characters.
@@ -178,4 +182,18 @@ pub struct Dag {
     pub graph: StableDiGraph<Node, Edge>,
     /// Order of execution: topological over the requisites, then `order`, then definition. Lowering fills it.
     pub schedule: Vec<NodeIndex>,
+}
+
+impl Dag {
+    /// The requisites of a state, in the order they were written: kind and target.
+    pub fn requisites(&self, index: NodeIndex) -> Vec<(Requisite, NodeIndex)> {
+        let mut found: Vec<_> = self.graph.edges(index).map(|e| (e.id(), e.weight().requisite, e.target())).collect();
+        found.sort_by_key(|(id, ..)| *id);
+        found.into_iter().map(|(_, requisite, target)| (requisite, target)).collect()
+    }
+
+    /// The states that refer to one, with the kind of their requisite.
+    pub fn prepared_by(&self, index: NodeIndex) -> Vec<(NodeIndex, Requisite)> {
+        self.graph.edges_directed(index, Direction::Incoming).map(|e| (e.source(), e.weight().requisite)).collect()
+    }
 }

@@ -11,3 +11,5 @@ pub use encode::{DecodeDagError, FORMAT};
 pub use graph::{dot, mermaid};
 pub use json::json;
 pub use text::text;
+
+pub use petgraph::stable_graph::NodeIndex;

@@ -1,0 +1,245 @@
+//! The walk over the plan: one state after the other, those that say `parallel` beside them.
+
+use super::{
+    gate::{Finished, Verdict, judge},
+    result::{Counts, Observer, Outcome, Return, SkipReason, StateResult, Status},
+    state::{self, Ended},
+};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Instant,
+};
+use zester_compiler::ir::{Dag, Node, NodeIndex, Requisite};
+use zester_stdlib::{Context, ManagedPaths};
+
+/// How a run is run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RunOptions {
+    /// Every failure ends the run.
+    pub failhard: bool,
+}
+
+struct Walk<'a> {
+    dag: &'a Dag,
+    base: &'a Context,
+    observer: &'a dyn Observer,
+    finished: HashMap<NodeIndex, Finished>,
+    results: Vec<Option<StateResult>>,
+    /// The state whose failure ended the run.
+    aborted: Option<String>,
+    failhard: bool,
+}
+
+/// Runs a plan to its end, its failhard, or a cancellation.
+pub fn run(dag: &Dag, cx: &Context, options: RunOptions, observer: &dyn Observer) -> Return {
+    let started = Instant::now();
+    cx.run.set(ManagedPaths::KEY, managed_paths(dag));
+    let total = dag.schedule.len();
+    let mut walk = Walk {
+        dag,
+        base: cx,
+        observer,
+        finished: HashMap::with_capacity(total),
+        results: vec![None; total],
+        aborted: None,
+        failhard: options.failhard,
+    };
+    let mut at = 0;
+    while at < total {
+        // Neighbours that may run beside each other and do not refer to each other go together.
+        let group = walk.parallel_group(at);
+        if group > 1 {
+            walk.run_group(at, group);
+        } else {
+            walk.run_one(at);
+        }
+        at += group;
+    }
+    walk.listeners();
+    let sync = if cx.test { Ok(()) } else { cx.machine.files.sync() };
+    let mut states: Vec<StateResult> = walk.results.into_iter().flatten().collect();
+    if let Err(error) = sync
+        && let Some(last) = states.iter_mut().rev().find(|s| s.result == Outcome::Changed)
+    {
+        last.result = Outcome::Failed;
+        last.comment = format!("{}; the disk did not confirm what was written: {error}", last.comment);
+    }
+    let mut counts = Counts::default();
+    states.iter().for_each(|s| counts.add(s.result));
+    let status = if cx.cancel.is_cancelled() {
+        Status::Cancelled
+    } else if counts.failed > 0 {
+        Status::Failed
+    } else {
+        Status::Done
+    };
+    Return { status, states, counts, test: cx.test, duration_ms: (started.elapsed().as_secs_f64() * 1e6).round() / 1e3 }
+}
+
+fn managed_paths(dag: &Dag) -> ManagedPaths {
+    let paths: BTreeSet<String> = dag
+        .graph
+        .node_weights()
+        .filter(|n| n.function.module == "file" && n.function.function != "absent")
+        .map(|n| n.name.clone())
+        .collect();
+    ManagedPaths(paths)
+}
+
+impl Walk<'_> {
+    fn node(&self, at: usize) -> &Node {
+        &self.dag.graph[self.dag.schedule[at]]
+    }
+
+    fn targets(&self, index: NodeIndex) -> Vec<(Requisite, NodeIndex)> {
+        self.dag.requisites(index)
+    }
+
+    fn parallel_group(&self, at: usize) -> usize {
+        let mut length = 0;
+        let mut inside: BTreeSet<NodeIndex> = BTreeSet::new();
+        while let Some(index) = self.dag.schedule.get(at + length) {
+            let node = &self.dag.graph[*index];
+            let refers = self.targets(*index).iter().any(|(_, target)| inside.contains(target));
+            let prepares = inside.iter().any(|other| self.targets(*other).iter().any(|(_, t)| t == index));
+            if !node.attributes.parallel || refers || prepares || length >= 16 {
+                break;
+            }
+            inside.insert(*index);
+            length += 1;
+        }
+        length.max(1)
+    }
+
+    /// What must be decided before a state runs; `Err` when it does not.
+    fn decide(&self, at: usize) -> Result<bool, (Ended, Option<String>)> {
+        if self.base.cancel.is_cancelled() {
+            return Err((Ended::skipped(SkipReason::Cancelled, "the run was interrupted"), None));
+        }
+        if let Some(cause) = &self.aborted {
+            let comment = format!("{cause} failed, and a failure there ends the run");
+            return Err((Ended::skipped(SkipReason::FailhardAbort, comment), Some(cause.clone())));
+        }
+        let index = self.dag.schedule[at];
+        let targets = self.targets(index);
+        let known: Vec<(Requisite, &Finished)> = targets
+            .iter()
+            .filter(|(kind, _)| !matches!(kind, Requisite::Prereq | Requisite::Listen | Requisite::Order))
+            .filter_map(|(kind, target)| Some((*kind, self.finished.get(target)?)))
+            .collect();
+        let watched = match judge(&known) {
+            Verdict::Run { watched } => watched,
+            Verdict::Skip { reason, comment } => {
+                let cause = known.iter().find(|(_, f)| f.failed()).and_then(|(_, f)| f.cause.clone());
+                return Err((Ended::skipped(reason, comment), cause));
+            }
+        };
+        // A state that prepares for others runs before them, and only if one of them would change.
+        let prepared: Vec<NodeIndex> = targets.iter().filter(|(k, _)| *k == Requisite::Prereq).map(|(_, t)| *t).collect();
+        if !prepared.is_empty() {
+            let would = prepared.iter().any(|target| {
+                let node = &self.dag.graph[*target];
+                state::would_change(node, &state::context(self.base, node))
+            });
+            if !would {
+                let comment = "what it prepares for would not change";
+                return Err((Ended::skipped(SkipReason::PrereqNotMet, comment), None));
+            }
+        }
+        // A failed preparation keeps what it prepares for from running.
+        for (other, kind) in self.dag.prepared_by(index) {
+            if kind == Requisite::Prereq
+                && let Some(finished) = self.finished.get(&other)
+                && finished.failed()
+            {
+                let cause = finished.cause.clone();
+                let comment = format!("{} failed", cause.clone().unwrap_or_else(|| "its preparation".to_owned()));
+                return Err((Ended::skipped(SkipReason::RequireFailed, comment), cause));
+            }
+        }
+        Ok(watched)
+    }
+
+    fn run_one(&mut self, at: usize) {
+        let total = self.results.len();
+        let node = self.node(at);
+        self.observer.begins(at, total, &node.id, &node.function.to_string());
+        let decision = self.decide(at);
+        let started = chrono::Utc::now();
+        let clock = Instant::now();
+        let node = self.node(at);
+        let (ended, cause) = match decision {
+            Ok(watched) => (state::run(node, &state::context(self.base, node), watched), None),
+            Err(skipped) => skipped,
+        };
+        let result = state::report(node, ended, started, clock.elapsed());
+        self.finish(at, result, cause);
+    }
+
+    fn run_group(&mut self, at: usize, count: usize) {
+        let total = self.results.len();
+        let decisions: Vec<_> = (at..at + count).map(|n| (n, self.decide(n))).collect();
+        let done: Vec<(usize, StateResult, Option<String>)> = std::thread::scope(|scope| {
+            let running: Vec<_> = decisions
+                .into_iter()
+                .map(|(n, decision)| {
+                    let node = self.node(n);
+                    self.observer.begins(n, total, &node.id, &node.function.to_string());
+                    let cx = state::context(self.base, node);
+                    let handle = scope.spawn(move || {
+                        let started = chrono::Utc::now();
+                        let clock = Instant::now();
+                        let (ended, cause) = match decision {
+                            Ok(watched) => (state::run(node, &cx, watched), None),
+                            Err(skipped) => skipped,
+                        };
+                        (state::report(node, ended, started, clock.elapsed()), cause)
+                    });
+                    (n, handle)
+                })
+                .collect();
+            running
+                .into_iter()
+                .filter_map(|(n, handle)| handle.join().ok().map(|(result, cause)| (n, result, cause)))
+                .collect()
+        });
+        for (n, result, cause) in done {
+            self.finish(n, result, cause);
+        }
+    }
+
+    fn finish(&mut self, at: usize, result: StateResult, cause: Option<String>) {
+        let index = self.dag.schedule[at];
+        let finished = Finished::of(&result, cause);
+        if result.result == Outcome::Failed && (self.failhard || self.node(at).attributes.failhard) {
+            self.aborted.get_or_insert(format!("{} ({})", result.id, result.function));
+        }
+        self.observer.ended(at, self.results.len(), &result);
+        self.finished.insert(index, finished);
+        self.results[at] = Some(result);
+    }
+
+    /// Runs the reactions of states that listen, each once, in the order of the plan.
+    fn listeners(&mut self) {
+        for at in 0..self.dag.schedule.len() {
+            let index = self.dag.schedule[at];
+            let heard = self.targets(index).iter().any(|(kind, target)| {
+                *kind == Requisite::Listen
+                    && self.finished.get(target).is_some_and(|f| matches!(f.result, Outcome::Changed | Outcome::WouldChange))
+            });
+            let own = self.finished.get(&index).is_none_or(Finished::failed);
+            if !heard || own || self.base.cancel.is_cancelled() || self.aborted.is_some() {
+                continue;
+            }
+            let node = self.node(at);
+            let mut listener = node.clone();
+            listener.id = format!("listen: {}", node.id);
+            let started = chrono::Utc::now();
+            let clock = Instant::now();
+            let Some(ended) = state::react(&listener, &state::context(self.base, node)) else { continue };
+            let result = state::report(&listener, ended, started, clock.elapsed());
+            self.observer.ended(at, self.results.len(), &result);
+            self.results.push(Some(result));
+        }
+    }
+}
