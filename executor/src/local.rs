@@ -79,7 +79,7 @@ pub struct Local {
     facts: OnceLock<Arc<Facts>>,
     cancel: Cancel,
     /// What is wrong with custom facts, to be shown once.
-    pub problems: Mutex<Vec<String>>,
+    problems: Mutex<Vec<String>>,
 }
 
 /// Exec functions whose context is there only once facts are known; most runs call none.
@@ -163,6 +163,13 @@ impl Local {
             collected.set_id(id.clone());
         }
         Ok(self.facts.get_or_init(|| Arc::new(collected)).clone())
+    }
+
+    /// Says on stderr, once, which custom facts could not be used.
+    pub fn report_problems(&self) {
+        for problem in std::mem::take(&mut *self.problems.lock().unwrap_or_else(|e| e.into_inner())) {
+            eprintln!("zester: {problem}");
+        }
     }
 
     /// Settings of this machine with their provenance.

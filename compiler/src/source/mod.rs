@@ -4,4 +4,4 @@ mod file;
 mod provider;
 
 pub use file::{FileId, Files, LineColumn, LineIndex, SourceFile, Span, Spanned};
-pub use provider::{DiskSources, MemorySources, SourceError, Sources};
+pub use provider::{DiskSources, MAX_SOURCE_BYTES, MemorySources, SourceError, Sources};

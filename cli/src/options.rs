@@ -1,0 +1,126 @@
+//! The arguments: what is common to all commands, and the commands.
+
+use crate::command;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use zester_executor::local::LocalOptions;
+
+/// Typed configuration management: check, plan and apply .zy trees.
+#[derive(Parser)]
+#[command(name = "zester", version, propagate_version = true, disable_help_subcommand = false)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What is asked.
+#[derive(Subcommand)]
+pub enum Command {
+    Check(command::check::CheckArgs),
+    Apply(command::apply::ApplyArgs),
+    Plan(command::plan::PlanArgs),
+    Render(command::render::RenderArgs),
+    Explain(command::explain::ExplainArgs),
+    Doc(command::doc::DocArgs),
+    Settings(command::settings::SettingsArgs),
+    Facts(command::facts::FactsArgs),
+    Completions(command::completions::CompletionsArgs),
+}
+
+/// Forms of output.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+    /// One JSON object per event.
+    Jsonl,
+    /// YAML.
+    Yaml,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Options that every command takes.
+#[derive(Args, Clone)]
+pub struct Common {
+    /// The project's directory; otherwise the nearest one upward with a zester.yaml, else the current one.
+    #[arg(short = 'C', long = "project", value_name = "DIR", global = true)]
+    pub project: Option<PathBuf>,
+    /// Root of the state tree instead of the configured one; repeatable, the first wins.
+    #[arg(long, value_name = "DIR", global = true)]
+    pub states: Vec<PathBuf>,
+    /// Root of the settings tree instead of the configured one; repeatable.
+    #[arg(long = "settings", value_name = "DIR", global = true)]
+    pub settings_roots: Vec<PathBuf>,
+    /// The environment.
+    #[arg(long, value_name = "ENV", global = true)]
+    pub env: Option<String>,
+    /// Overrides a setting for this run; the value is YAML. Repeatable.
+    #[arg(long, value_name = "PATH=VALUE", global = true)]
+    pub set: Vec<String>,
+    /// A YAML or JSON file of facts, added to or replacing this machine's.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub facts: Option<PathBuf>,
+    /// The peel's id.
+    #[arg(long, value_name = "ID", global = true)]
+    pub id: Option<String>,
+    /// The form of the output.
+    #[arg(long, value_enum, default_value = "text", global = true)]
+    pub output: Output,
+    /// Colours.
+    #[arg(long, value_enum, default_value = "auto", global = true)]
+    pub color: Color,
+    /// Shows more: states with nothing to change too.
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Shows only what went wrong.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// No live progress.
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+}
+
+impl Common {
+    /// Whether output is for programs.
+    pub fn json(&self) -> bool {
+        matches!(self.output, Output::Json | Output::Jsonl)
+    }
+
+    /// Whether to colour a stream.
+    pub fn colored(&self, terminal: bool) -> bool {
+        match self.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+        }
+    }
+
+    /// What the executor needs to know.
+    pub fn local(&self, test: bool) -> LocalOptions {
+        LocalOptions {
+            project: self.project.clone(),
+            states: self.states.clone(),
+            settings: self.settings_roots.clone(),
+            extensions: Vec::new(),
+            env: self.env.clone(),
+            set: self.set.clone(),
+            facts: self.facts.clone(),
+            id: self.id.clone(),
+            test,
+        }
+    }
+}
