@@ -58,7 +58,8 @@ impl Failure {
     /// Tells it: a sentence on stderr, with JSON output a document on stdout.
     pub fn print(&self, json: bool) {
         if json {
-            let document = self.document.clone().unwrap_or_else(|| diagnostic::json_error(&self.message, None));
+            let document =
+                self.document.clone().unwrap_or_else(|| diagnostic::json_error(&self.message, None));
             print(&(document + "\n"));
         }
         match &self.drawn {
@@ -73,7 +74,8 @@ impl From<ConfigError> for Failure {
         let message = error.to_string();
         match error.diagnostics() {
             Some((diagnostics, files)) => {
-                let document = diagnostics.first().map(|d| diagnostic::json_error(&d.message, Some((d.span, files))));
+                let document =
+                    diagnostics.first().map(|d| diagnostic::json_error(&d.message, Some((d.span, files))));
                 Self { drawn: Some(diagnostic::human(diagnostics, files, false)), document, message }
             }
             None => Self::new(message),

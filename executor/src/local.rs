@@ -112,7 +112,8 @@ impl Functions for LazyFunctions {
 impl Local {
     /// Opens the project.
     pub fn open(options: LocalOptions, cancel: Cancel) -> Result<Self, LocalError> {
-        let here = std::env::current_dir().map_err(|e| LocalError::Other(format!("the current directory cannot be read: {e}")))?;
+        let here = std::env::current_dir()
+            .map_err(|e| LocalError::Other(format!("the current directory cannot be read: {e}")))?;
         let root = match &options.project {
             Some(dir) if dir.is_dir() => here.join(dir),
             Some(dir) => return Err(LocalError::NoDirectory(dir.clone())),
@@ -127,7 +128,10 @@ impl Local {
                     }
                     Ok(match full.strip_prefix(&root) {
                         Ok(inside) => Root::inside(inside.to_string_lossy().into_owned()),
-                        Err(_) => Root::outside(dir.to_string_lossy().into_owned(), Arc::new(DiskSources::new(full))),
+                        Err(_) => Root::outside(
+                            dir.to_string_lossy().into_owned(),
+                            Arc::new(DiskSources::new(full)),
+                        ),
                     })
                 })
                 .collect()
@@ -142,7 +146,17 @@ impl Local {
         let library = Arc::new(zester_stdlib::library());
         let functions = Arc::new(LazyFunctions::default());
         let _ = functions.library.set(library.clone());
-        Ok(Self { project, root, library, options, functions, environment: OnceLock::new(), facts: OnceLock::new(), cancel, problems: Mutex::default() })
+        Ok(Self {
+            project,
+            root,
+            library,
+            options,
+            functions,
+            environment: OnceLock::new(),
+            facts: OnceLock::new(),
+            cancel,
+            problems: Mutex::default(),
+        })
     }
 
     /// Facts of this machine, custom ones and those of `--facts` among them.
@@ -152,7 +166,8 @@ impl Local {
         }
         let mut collected = facts::collect_here(self.options.id.as_deref());
         let directories = facts::custom::directories(&self.root);
-        let custom = facts::collect_custom(&mut collected, &directories, machine().commands.as_ref(), &self.cancel);
+        let custom =
+            facts::collect_custom(&mut collected, &directories, machine().commands.as_ref(), &self.cancel);
         *self.problems.lock().unwrap_or_else(|e| e.into_inner()) = custom.problems;
         if let Some(path) = &self.options.facts {
             let wrong = |message: String| LocalError::Facts { path: path.clone(), message };
@@ -182,7 +197,8 @@ impl Local {
             .iter()
             .map(|text| Override::parse(text, self.project.files()))
             .collect::<Result<Vec<_>, _>>()?;
-        let request = settings::Request { facts: &facts, env: self.options.env.as_deref(), overrides: &overrides };
+        let request =
+            settings::Request { facts: &facts, env: self.options.env.as_deref(), overrides: &overrides };
         let functions: Arc<dyn Functions> = self.functions.clone();
         Ok(settings::resolve(&self.project, &functions, &request))
     }
@@ -222,13 +238,25 @@ impl Local {
     }
 
     /// The rendered text of a file of the project.
-    pub fn render(&self, path: &str, facts: &Arc<Facts>, settings: &Arc<Value>) -> Result<Rendered, Vec<Diagnostic>> {
+    pub fn render(
+        &self,
+        path: &str,
+        facts: &Arc<Facts>,
+        settings: &Arc<Value>,
+    ) -> Result<Rendered, Vec<Diagnostic>> {
         self.bind_functions(facts, settings);
-        let located = self.project.locate(path).map(|(kind, env, tree_path)| (kind, env.to_owned(), tree_path));
+        let located =
+            self.project.locate(path).map(|(kind, env, tree_path)| (kind, env.to_owned(), tree_path));
         let (_, env, tree_path) = located.unwrap_or((TreeKind::States, "base".to_owned(), path.to_owned()));
         let sls = self.project.reference_of(path).map(|(_, _, name)| name).unwrap_or_default();
         let environment = self.environment();
-        let renderer = TemplateRenderer { project: &self.project, environment: &environment, facts, settings, test: true };
+        let renderer = TemplateRenderer {
+            project: &self.project,
+            environment: &environment,
+            facts,
+            settings,
+            test: true,
+        };
         renderer.text(path, &tree_path, &env, &sls)
     }
 
@@ -305,7 +333,8 @@ impl StateFiles for Tree {
     }
 
     fn render(&self, env: &str, name: &str, text: &str, context: &Map) -> Result<String, String> {
-        let shown = self.project.find(TreeKind::States, env, name).map_or_else(|| name.to_owned(), |f| f.path);
+        let shown =
+            self.project.find(TreeKind::States, env, name).map_or_else(|| name.to_owned(), |f| f.path);
         let id = self.project.files().add(&shown, text);
         let source = self.project.files().get(id);
         let tree = Arc::new(syntax::parse(id, &source.text));

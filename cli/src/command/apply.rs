@@ -65,7 +65,11 @@ pub fn run(common: &Common, args: &ApplyArgs) -> Result<Exit, Failure> {
             let facts = local.facts()?;
             let (settings, diagnostics) = local.settings()?;
             findings(&diagnostics, local.project.files(), color);
-            if diagnostics.iter().any(|d| d.is_error()) { None } else { Some((dag, super::plan::With { facts, settings: settings.value })) }
+            if diagnostics.iter().any(|d| d.is_error()) {
+                None
+            } else {
+                Some((dag, super::plan::With { facts, settings: settings.value }))
+            }
         }
         None => match make(&local, &args.refs, common.quiet, color)? {
             Some((dag, with)) => checked(&local, &dag, color)?.then_some((dag, with)),
@@ -84,11 +88,17 @@ pub fn run(common: &Common, args: &ApplyArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Problems);
     };
     // A test run changes nothing, so it may look on while another applies.
-    let _lock = if args.test { None } else { Some(Lock::take(&Lock::default_path(), args.wait).map_err(|e| Failure::new(e.to_string()))?) };
+    let _lock = if args.test {
+        None
+    } else {
+        Some(Lock::take(&Lock::default_path(), args.wait).map_err(|e| Failure::new(e.to_string()))?)
+    };
     let context = local.context(&with.facts, &with.settings);
     let observer: Box<dyn Observer> = match common.output {
         Output::Jsonl => Box::new(Lines { id: with.facts.id.clone() }),
-        Output::Text if !common.no_progress && !common.quiet && std::io::stderr().is_terminal() => Box::new(Live),
+        Output::Text if !common.no_progress && !common.quiet && std::io::stderr().is_terminal() => {
+            Box::new(Live)
+        }
         _ => Box::new(Silent),
     };
     let result = runner::run(&dag, &context, RunOptions { failhard: args.failhard }, observer.as_ref());
@@ -98,7 +108,8 @@ pub fn run(common: &Common, args: &ApplyArgs) -> Result<Exit, Failure> {
             print(&report(&result, common.verbose, common.quiet, color));
         }
         Output::Yaml => {
-            let text = serde_yaml::to_string(&document(&result, &with.facts.id)).map_err(|e| Failure::new(e.to_string()))?;
+            let text = serde_yaml::to_string(&document(&result, &with.facts.id))
+                .map_err(|e| Failure::new(e.to_string()))?;
             print(&text);
         }
         Output::Json => print(&format!("{}\n", document(&result, &with.facts.id))),
@@ -140,19 +151,25 @@ fn checked(local: &Local, dag: &Dag, color: bool) -> Result<bool, Failure> {
         return Ok(true);
     }
     let options = CheckOptions { paths, ..CheckOptions::default() };
-    let report = check(&local.project, local.library.registry(), &options).map_err(|e| Failure::new(e.to_string()))?;
+    let report =
+        check(&local.project, local.library.registry(), &options).map_err(|e| Failure::new(e.to_string()))?;
     let errors: Vec<_> = report.diagnostics.into_iter().filter(|d| d.is_error()).collect();
     findings(&errors, local.project.files(), color);
     Ok(errors.is_empty())
 }
 
 fn saved(path: &PathBuf, digest: Option<&str>) -> Result<Dag, Failure> {
-    let bytes = std::fs::read(path).map_err(|e| Failure::new(format!("the plan `{}` cannot be read: {e}", path.display())))?;
-    let dag = Dag::decode(&bytes).map_err(|e| Failure::new(format!("`{}` is no plan that can be applied: {e}", path.display())))?;
+    let bytes = std::fs::read(path)
+        .map_err(|e| Failure::new(format!("the plan `{}` cannot be read: {e}", path.display())))?;
+    let dag = Dag::decode(&bytes)
+        .map_err(|e| Failure::new(format!("`{}` is no plan that can be applied: {e}", path.display())))?;
     if let Some(digest) = digest
         && dag.digest() != digest
     {
-        return Err(Failure::new(format!("the plan's digest is {}, not the one that was asked for", dag.digest())));
+        return Err(Failure::new(format!(
+            "the plan's digest is {}, not the one that was asked for",
+            dag.digest()
+        )));
     }
     Ok(dag)
 }
@@ -221,7 +238,8 @@ fn report(result: &Return, verbose: bool, quiet: bool, color: bool) -> String {
             Outcome::Unchanged => ("unchanged", "2"),
             Outcome::Skipped => ("skipped", "2"),
         };
-        let name = if state.name == state.id { state.id.clone() } else { format!("{} ({})", state.id, state.name) };
+        let name =
+            if state.name == state.id { state.id.clone() } else { format!("{} ({})", state.id, state.name) };
         out.push_str(&format!("{} {} {name}\n", paint(word, code, color), state.function));
         if !state.comment.is_empty() {
             out.push_str(&format!("    {}\n", state.comment.replace('\n', "\n    ")));

@@ -92,10 +92,13 @@ impl Sources for Overlay {
 
 /// Runs the command.
 pub fn run(common: &Common, args: &CheckArgs) -> Result<Exit, Failure> {
-    let format = args.format.unwrap_or(if common.output == Output::Text { Format::Human } else { Format::Json });
+    let format =
+        args.format.unwrap_or(if common.output == Output::Text { Format::Human } else { Format::Json });
     let mut levels = Levels::new();
     for level in &args.level {
-        let (rule, word) = level.split_once('=').ok_or_else(|| Failure::new(format!("`--level {level}`: expected CODE=LEVEL")))?;
+        let (rule, word) = level
+            .split_once('=')
+            .ok_or_else(|| Failure::new(format!("`--level {level}`: expected CODE=LEVEL")))?;
         levels.set(rule, word).map_err(|e| Failure::new(format!("`--level {level}`: {e}")))?;
     }
     let mut local_options = common.local(true);
@@ -109,25 +112,37 @@ pub fn run(common: &Common, args: &CheckArgs) -> Result<Exit, Failure> {
     let mut project = local.project.clone();
     for path in &args.paths {
         if path == "-" {
-            let name = args.stdin_filename.clone().ok_or_else(|| Failure::new("`-` needs --stdin-filename FILE, the path the text stands for"))?;
+            let name = args.stdin_filename.clone().ok_or_else(|| {
+                Failure::new("`-` needs --stdin-filename FILE, the path the text stands for")
+            })?;
             let name = relative(&root, &name)?;
             let mut text = Vec::new();
-            std::io::stdin().lock().take(zester_compiler::source::MAX_SOURCE_BYTES).read_to_end(&mut text).map_err(|e| Failure::new(format!("stdin cannot be read: {e}")))?;
+            std::io::stdin()
+                .lock()
+                .take(zester_compiler::source::MAX_SOURCE_BYTES)
+                .read_to_end(&mut text)
+                .map_err(|e| Failure::new(format!("stdin cannot be read: {e}")))?;
             let overlay = Overlay { below: DiskSources::new(&root), path: name.clone(), text: text.into() };
-            let options = OpenOptions { extensions: local_options.extensions.clone(), outside: Some(Box::new(|dir| Arc::new(DiskSources::new(dir)))), ..OpenOptions::default() };
+            let options = OpenOptions {
+                extensions: local_options.extensions.clone(),
+                outside: Some(Box::new(|dir| Arc::new(DiskSources::new(dir)))),
+                ..OpenOptions::default()
+            };
             project = Arc::new(Project::open(Arc::new(overlay), options)?);
             paths.push(name);
         } else {
             paths.push(relative(&root, path)?);
         }
     }
-    let report = check(&project, local.library.registry(), &CheckOptions { paths, levels }).map_err(|e| Failure::new(e.to_string()))?;
+    let report = check(&project, local.library.registry(), &CheckOptions { paths, levels })
+        .map_err(|e| Failure::new(e.to_string()))?;
     let files = project.files();
     let shown = &report.diagnostics[..report.diagnostics.len().min(args.max.unwrap_or(usize::MAX))];
     let text = match format {
         Format::Human => {
             let color = common.colored(std::io::stdout().is_terminal());
-            let shown: Vec<_> = shown.iter().filter(|d| !common.quiet || d.severity == Severity::Error).cloned().collect();
+            let shown: Vec<_> =
+                shown.iter().filter(|d| !common.quiet || d.severity == Severity::Error).cloned().collect();
             let mut text = diagnostic::human(&shown, files, color);
             if shown.len() < report.diagnostics.len() && !common.quiet {
                 text.push_str(&format!("… and {} more\n", report.diagnostics.len() - shown.len()));
@@ -165,7 +180,8 @@ fn has_sls(path: &Path) -> bool {
 
 /// A path as the project knows it.
 pub fn relative(root: &Path, path: &str) -> Result<String, Failure> {
-    let here = std::env::current_dir().map_err(|e| Failure::new(format!("the current directory cannot be read: {e}")))?;
+    let here = std::env::current_dir()
+        .map_err(|e| Failure::new(format!("the current directory cannot be read: {e}")))?;
     let root_real = root.canonicalize().unwrap_or_else(|_| root.to_owned());
     for full in [here.join(path), root.join(path)] {
         let full = match full.canonicalize() {

@@ -25,11 +25,19 @@ pub struct DocArgs {
 pub fn run(common: &Common, args: &DocArgs) -> Result<Exit, Failure> {
     let library = zester_stdlib::library();
     let registry = library.registry();
-    let kinds = if args.exec { [FunctionKind::Exec, FunctionKind::State] } else { [FunctionKind::State, FunctionKind::Exec] };
+    let kinds = if args.exec {
+        [FunctionKind::Exec, FunctionKind::State]
+    } else {
+        [FunctionKind::State, FunctionKind::Exec]
+    };
     let Some(name) = &args.name else {
         let mut text = String::new();
         for kind in kinds {
-            text.push_str(if kind == FunctionKind::State { "State functions\n\n" } else { "\nExec functions\n\n" });
+            text.push_str(if kind == FunctionKind::State {
+                "State functions\n\n"
+            } else {
+                "\nExec functions\n\n"
+            });
             for signature in registry.signatures(kind) {
                 text.push_str(&format!("  {:32} {}\n", signature.name(), summary(signature)));
             }

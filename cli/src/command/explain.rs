@@ -17,7 +17,10 @@ pub struct ExplainArgs {
 /// Runs the command.
 pub fn run(_common: &Common, args: &ExplainArgs) -> Result<Exit, Failure> {
     let Some(code) = &args.code else {
-        let list: String = catalogue().iter().map(|r| format!("{}  {:8} {}\n", r.code, r.severity.to_string(), r.name)).collect();
+        let list: String = catalogue()
+            .iter()
+            .map(|r| format!("{}  {:8} {}\n", r.code, r.severity.to_string(), r.name))
+            .collect();
         print(&list);
         return Ok(Exit::Fine);
     };

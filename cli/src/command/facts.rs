@@ -43,8 +43,12 @@ pub fn run(common: &Common, args: &FactsArgs) -> Result<Exit, Failure> {
 pub fn shown(common: &Common, value: &Value) -> Result<String, Failure> {
     let unprintable = |e: String| Failure::new(format!("the value cannot be written: {e}"));
     match (common.output, value) {
-        (Output::Json | Output::Jsonl, _) => serde_json::to_string(value).map(|s| s + "\n").map_err(|e| unprintable(e.to_string())),
-        (_, Value::List(_) | Value::Map(_)) => serde_yaml::to_string(value).map_err(|e| unprintable(e.to_string())),
+        (Output::Json | Output::Jsonl, _) => {
+            serde_json::to_string(value).map(|s| s + "\n").map_err(|e| unprintable(e.to_string()))
+        }
+        (_, Value::List(_) | Value::Map(_)) => {
+            serde_yaml::to_string(value).map_err(|e| unprintable(e.to_string()))
+        }
         (Output::Yaml, _) => serde_yaml::to_string(value).map_err(|e| unprintable(e.to_string())),
         _ => Ok(format!("{value}\n")),
     }

@@ -37,7 +37,8 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
     let color = common.colored(std::io::stderr().is_terminal());
     let Some((dag, _)) = make(&local, &args.refs, common.quiet, color)? else { return Ok(Exit::Problems) };
     if let Some(path) = &args.save {
-        std::fs::write(path, dag.encode()).map_err(|e| Failure::new(format!("`{}` cannot be written: {e}", path.display())))?;
+        std::fs::write(path, dag.encode())
+            .map_err(|e| Failure::new(format!("`{}` cannot be written: {e}", path.display())))?;
         eprintln!("saved {} states, digest {}", dag.schedule.len(), dag.digest());
         return Ok(Exit::Fine);
     }
@@ -60,7 +61,12 @@ pub struct With {
 }
 
 /// Makes this machine's plan; findings go to stderr. `None` when there are errors.
-pub fn make(local: &Local, refs: &[String], quiet: bool, color: bool) -> Result<Option<(Dag, With)>, Failure> {
+pub fn make(
+    local: &Local,
+    refs: &[String],
+    quiet: bool,
+    color: bool,
+) -> Result<Option<(Dag, With)>, Failure> {
     let facts = local.facts()?;
     let (settings, mut diagnostics) = local.settings()?;
     local.report_problems();

@@ -27,7 +27,9 @@ pub fn run(common: &Common, args: &RenderArgs) -> Result<Exit, Failure> {
     let (settings, mut diagnostics) = local.settings()?;
     local.report_problems();
     let failed = diagnostics.iter().any(|d| d.is_error());
-    let rendered = if failed { None } else {
+    let rendered = if failed {
+        None
+    } else {
         match local.render(&path, &facts, &settings.value) {
             Ok(rendered) => Some(rendered),
             Err(errors) => {

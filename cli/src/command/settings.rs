@@ -48,7 +48,10 @@ pub fn run(common: &Common, args: &SettingsArgs) -> Result<Exit, Failure> {
             let (file, at) = origin.place(local.project.files());
             let mark = if origin.wins { "*" } else { " " };
             let how = if origin.appended { " (appended)" } else { "" };
-            text.push_str(&format!("{mark} {file}:{}:{}: {} = {}{how}\n", at.line, at.column, origin.path, origin.value));
+            text.push_str(&format!(
+                "{mark} {file}:{}:{}: {} = {}{how}\n",
+                at.line, at.column, origin.path, origin.value
+            ));
         }
         print(&text);
     }

@@ -187,13 +187,17 @@ pub struct Dag {
 impl Dag {
     /// The requisites of a state, in the order they were written: kind and target.
     pub fn requisites(&self, index: NodeIndex) -> Vec<(Requisite, NodeIndex)> {
-        let mut found: Vec<_> = self.graph.edges(index).map(|e| (e.id(), e.weight().requisite, e.target())).collect();
+        let mut found: Vec<_> =
+            self.graph.edges(index).map(|e| (e.id(), e.weight().requisite, e.target())).collect();
         found.sort_by_key(|(id, ..)| *id);
         found.into_iter().map(|(_, requisite, target)| (requisite, target)).collect()
     }
 
     /// The states that refer to one, with the kind of their requisite.
     pub fn prepared_by(&self, index: NodeIndex) -> Vec<(NodeIndex, Requisite)> {
-        self.graph.edges_directed(index, Direction::Incoming).map(|e| (e.source(), e.weight().requisite)).collect()
+        self.graph
+            .edges_directed(index, Direction::Incoming)
+            .map(|e| (e.source(), e.weight().requisite))
+            .collect()
     }
 }

@@ -64,7 +64,11 @@ pub fn judge(targets: &[(Requisite, &Finished)]) -> Verdict {
         targets.iter().filter(|(kind, _)| kinds.contains(kind)).map(|(_, f)| *f).collect()
     };
     let cause = |states: &[&Finished]| {
-        states.iter().find(|f| f.failed()).and_then(|f| f.cause.clone()).unwrap_or_else(|| "a required state".to_owned())
+        states
+            .iter()
+            .find(|f| f.failed())
+            .and_then(|f| f.cause.clone())
+            .unwrap_or_else(|| "a required state".to_owned())
     };
     let failed = |comment: String| Verdict::Skip { reason: SkipReason::RequireFailed, comment };
 
@@ -83,7 +87,10 @@ pub fn judge(targets: &[(Requisite, &Finished)]) -> Verdict {
     let any_failed = onfail.iter().any(|f| f.result == Outcome::Failed);
     let all_failed = !onfail_all.is_empty() && onfail_all.iter().all(|f| f.result == Outcome::Failed);
     if (!onfail.is_empty() && !any_failed) || (!onfail_all.is_empty() && !all_failed) {
-        return Verdict::Skip { reason: SkipReason::OnfailNotMet, comment: "nothing it waits for failed".to_owned() };
+        return Verdict::Skip {
+            reason: SkipReason::OnfailNotMet,
+            comment: "nothing it waits for failed".to_owned(),
+        };
     }
     let onchanges = of(&[Onchanges]);
     let onchanges_any = of(&[OnchangesAny]);

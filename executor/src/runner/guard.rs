@@ -11,7 +11,11 @@ pub fn unmet(attributes: &Attributes, cx: &Context) -> Result<Option<String>, St
     if !attributes.creates.is_empty() {
         let mut missing = false;
         for path in &attributes.creates {
-            let found = cx.machine.files.stat(path, true).map_err(|e| format!("`creates`: `{path}` cannot be read: {e}"))?;
+            let found = cx
+                .machine
+                .files
+                .stat(path, true)
+                .map_err(|e| format!("`creates`: `{path}` cannot be read: {e}"))?;
             missing |= found.is_none();
         }
         if !missing {

@@ -41,11 +41,12 @@ impl Lock {
         }
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
         // A shared directory needs a name of the user's own, or one user could hold up all.
-        runtime.map_or_else(
-            || std::env::temp_dir().join(format!("zester-{}", rustix::process::geteuid().as_raw())),
-            |dir| dir.join("zester"),
-        )
-        .join("apply.lock")
+        runtime
+            .map_or_else(
+                || std::env::temp_dir().join(format!("zester-{}", rustix::process::geteuid().as_raw())),
+                |dir| dir.join("zester"),
+            )
+            .join("apply.lock")
     }
 
     /// Takes the lock; waits for its holder when `wait`.
@@ -63,7 +64,8 @@ impl Lock {
             .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
             .open(path)
             .map_err(unusable)?;
-        let operation = if wait { FlockOperation::LockExclusive } else { FlockOperation::NonBlockingLockExclusive };
+        let operation =
+            if wait { FlockOperation::LockExclusive } else { FlockOperation::NonBlockingLockExclusive };
         loop {
             match flock(&file, operation) {
                 Ok(()) => break,

@@ -109,9 +109,15 @@ fn attempt(node: &Node, cx: &Context, watched: bool) -> Ended {
     // A defect in one function must not take the run, nor the report of what was done, with it.
     let ended = catch_unwind(AssertUnwindSafe(|| perform(node, function.as_ref(), cx, watched)));
     ended.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
+        let text = panic
+            .downcast_ref::<&str>()
+            .map(|s| (*s).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned());
         let text = text.unwrap_or_default();
-        Ended::failed(Failure::new(format!("`{}` ended in a bug of ours, please report it: {text}", node.function)))
+        Ended::failed(Failure::new(format!(
+            "`{}` ended in a bug of ours, please report it: {text}",
+            node.function
+        )))
     })
 }
 
@@ -165,12 +171,17 @@ pub fn react(node: &Node, cx: &Context) -> Option<Ended> {
         Ok(None) => None,
         Err(failure) => Some(Ended::failed(failure)),
     }));
-    reaction.unwrap_or_else(|_| Some(Ended::failed(Failure::new("the reaction ended in a bug of ours; please report it"))))
+    reaction.unwrap_or_else(|_| {
+        Some(Ended::failed(Failure::new("the reaction ended in a bug of ours; please report it")))
+    })
 }
 
 /// `check_cmd` judges what was changed.
 fn checked(node: &Node, ended: Ended, cx: &Context) -> Ended {
-    if cx.test || !matches!(ended.outcome, Outcome::Changed | Outcome::Failed) || node.attributes.check_cmd.is_empty() {
+    if cx.test
+        || !matches!(ended.outcome, Outcome::Changed | Outcome::Failed)
+        || node.attributes.check_cmd.is_empty()
+    {
         return ended;
     }
     for line in &node.attributes.check_cmd {
@@ -186,13 +197,22 @@ fn checked(node: &Node, ended: Ended, cx: &Context) -> Ended {
     }
     // As in Salt, the command's word counts: it can also make good what the function took for a failure.
     if ended.outcome == Outcome::Failed {
-        return Ended { outcome: Outcome::Changed, comment: format!("{} (check_cmd succeeded)", ended.comment), ..ended };
+        return Ended {
+            outcome: Outcome::Changed,
+            comment: format!("{} (check_cmd succeeded)", ended.comment),
+            ..ended
+        };
     }
     ended
 }
 
 /// A finished state as it is reported.
-pub fn report(node: &Node, ended: Ended, started: chrono::DateTime<chrono::Utc>, took: Duration) -> StateResult {
+pub fn report(
+    node: &Node,
+    ended: Ended,
+    started: chrono::DateTime<chrono::Utc>,
+    took: Duration,
+) -> StateResult {
     let ran = ended.outcome != Outcome::Skipped;
     StateResult {
         id: node.id.clone(),
@@ -201,7 +221,11 @@ pub fn report(node: &Node, ended: Ended, started: chrono::DateTime<chrono::Utc>,
         result: ended.outcome,
         changes: ended.changes,
         comment: ended.comment,
-        started: if ran { started.to_rfc3339_opts(chrono::SecondsFormat::Millis, true) } else { String::new() },
+        started: if ran {
+            started.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+        } else {
+            String::new()
+        },
         duration_ms: (took.as_secs_f64() * 1e6).round() / 1e3,
         skip_reason: ended.skip,
         origin: node.origin.clone(),

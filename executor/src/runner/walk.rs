@@ -73,7 +73,13 @@ pub fn run(dag: &Dag, cx: &Context, options: RunOptions, observer: &dyn Observer
     } else {
         Status::Done
     };
-    Return { status, states, counts, test: cx.test, duration_ms: (started.elapsed().as_secs_f64() * 1e6).round() / 1e3 }
+    Return {
+        status,
+        states,
+        counts,
+        test: cx.test,
+        duration_ms: (started.elapsed().as_secs_f64() * 1e6).round() / 1e3,
+    }
 }
 
 fn managed_paths(dag: &Dag) -> ManagedPaths {
@@ -135,7 +141,8 @@ impl Walk<'_> {
             }
         };
         // A state that prepares for others runs before them, and only if one of them would change.
-        let prepared: Vec<NodeIndex> = targets.iter().filter(|(k, _)| *k == Requisite::Prereq).map(|(_, t)| *t).collect();
+        let prepared: Vec<NodeIndex> =
+            targets.iter().filter(|(k, _)| *k == Requisite::Prereq).map(|(_, t)| *t).collect();
         if !prepared.is_empty() {
             let would = prepared.iter().any(|target| {
                 let node = &self.dag.graph[*target];
@@ -153,7 +160,8 @@ impl Walk<'_> {
                 && finished.failed()
             {
                 let cause = finished.cause.clone();
-                let comment = format!("{} failed", cause.clone().unwrap_or_else(|| "its preparation".to_owned()));
+                let comment =
+                    format!("{} failed", cause.clone().unwrap_or_else(|| "its preparation".to_owned()));
                 return Err((Ended::skipped(SkipReason::RequireFailed, comment), cause));
             }
         }
@@ -225,7 +233,10 @@ impl Walk<'_> {
             let index = self.dag.schedule[at];
             let heard = self.targets(index).iter().any(|(kind, target)| {
                 *kind == Requisite::Listen
-                    && self.finished.get(target).is_some_and(|f| matches!(f.result, Outcome::Changed | Outcome::WouldChange))
+                    && self
+                        .finished
+                        .get(target)
+                        .is_some_and(|f| matches!(f.result, Outcome::Changed | Outcome::WouldChange))
             });
             let own = self.finished.get(&index).is_none_or(Finished::failed);
             if !heard || own || self.base.cancel.is_cancelled() || self.aborted.is_some() {
