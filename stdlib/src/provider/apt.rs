@@ -21,23 +21,32 @@ const INDEX_STAMPS: [&str; 3] =
 pub struct Apt;
 
 /// The database as it was when its file had this stamp.
-type Stamp = (i64, u32, u64, u64);
+type Stamp = ((i64, u32), u64, u64, (i64, u32));
 
 impl Apt {
+    /// The stamp of the database, with the time of the index; `None` where there is no database.
+    fn stamp(cx: &Context) -> Result<Option<Stamp>, String> {
+        let stat = |path: &str| {
+            cx.machine.files.stat(path, true).map_err(|e| format!("`{path}` could not be read: {e}"))
+        };
+        let index = stat("/var/lib/apt/lists")?.map_or((0, 0), |s| s.modified);
+        Ok(stat(dpkg_status::PATH)?.map(|s| (s.modified, s.size, s.inode, index)))
+    }
+
     /// The database. It is parsed again only when its file has changed, whoever changed it.
     fn status(cx: &Context) -> Result<Arc<DpkgStatus>, String> {
         const KEY: &str = "apt:status";
-        let unreadable = |e: std::io::Error| format!("`{}` could not be read: {e}", dpkg_status::PATH);
-        let Some(stat) = cx.machine.files.stat(dpkg_status::PATH, true).map_err(unreadable)? else {
-            return Ok(Arc::default());
-        };
-        let stamp: Stamp = (stat.modified.0, stat.modified.1, stat.size, stat.inode);
+        let Some(stamp) = Self::stamp(cx)? else { return Ok(Arc::default()) };
         if let Some(found) = cx.run.get::<(Stamp, Arc<DpkgStatus>)>(KEY)
             && found.0 == stamp
         {
             return Ok(found.1.clone());
         }
-        let bytes = cx.machine.files.read(dpkg_status::PATH).map_err(unreadable)?;
+        let bytes = cx
+            .machine
+            .files
+            .read(dpkg_status::PATH)
+            .map_err(|e| format!("`{}` could not be read: {e}", dpkg_status::PATH))?;
         let status = Arc::new(DpkgStatus::parse(&String::from_utf8_lossy(&bytes)));
         cx.run.set(KEY, (stamp, status.clone()));
         Ok(status)
@@ -61,14 +70,26 @@ impl Apt {
         Ok(parse_policy(&succeed(cx, quiet("apt-cache", args))?.stdout))
     }
 
+    /// What a call would do. Asked again while neither database nor index have changed, the answer is the same: a
+    /// simulation takes apt seconds where its own cache is switched off, as in container images.
     fn simulate(cx: &Context, mut args: Vec<String>) -> Result<Transaction, String> {
+        type Known = (Stamp, Transaction);
         args.insert(0, "-s".to_owned());
+        let key = format!("apt:simulation:{}", args.join(" "));
+        let stamp = Self::stamp(cx)?.unwrap_or_default();
+        if let Some(known) = cx.run.get::<Known>(&key)
+            && known.0 == stamp
+        {
+            return Ok(known.1.clone());
+        }
         let command = quiet("apt-get", args);
         let output = super::tool::run(cx, command.clone())?;
         if !output.success() {
             return Err(complaint(&command, &output));
         }
-        Ok(parse_simulation(&output.stdout))
+        let transaction = parse_simulation(&output.stdout);
+        cx.run.set(&key, (stamp, transaction.clone()));
+        Ok(transaction)
     }
 
     fn execute(cx: &Context, args: Vec<String>) -> Result<(), String> {
@@ -359,9 +380,11 @@ impl Packages for Apt {
     }
 
     fn set_held(&self, cx: &Context, names: &[String], held: bool) -> Result<(), String> {
-        let mut args = vec![if held { "hold" } else { "unhold" }.to_owned()];
-        args.extend(names.iter().cloned());
-        succeed(cx, quiet("apt-mark", args)).map(drop)
+        // What `apt-mark` does in the end, without opening apt's index for it.
+        let word = if held { "hold" } else { "install" };
+        let mut command = quiet("dpkg", vec!["--set-selections".to_owned()]);
+        command.stdin = Some(names.iter().map(|name| format!("{name} {word}\n")).collect::<Vec<_>>().concat().into());
+        succeed(cx, command).map(drop)
     }
 
     fn preview_upgrade(&self, cx: &Context, dist: bool) -> Result<Transaction, String> {
