@@ -383,7 +383,8 @@ impl Packages for Apt {
         // What `apt-mark` does in the end, without opening apt's index for it.
         let word = if held { "hold" } else { "install" };
         let mut command = quiet("dpkg", vec!["--set-selections".to_owned()]);
-        command.stdin = Some(names.iter().map(|name| format!("{name} {word}\n")).collect::<Vec<_>>().concat().into());
+        command.stdin =
+            Some(names.iter().map(|name| format!("{name} {word}\n")).collect::<Vec<_>>().concat().into());
         succeed(cx, command).map(drop)
     }
 
