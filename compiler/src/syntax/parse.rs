@@ -52,9 +52,15 @@ fn parse_counting(file: FileId, text: &Arc<str>) -> (Tree, usize) {
         duplicates(root, &template, &mut diagnostics);
     }
     let mut bodies = Vec::new();
+    let mut depths: Vec<usize> = Vec::with_capacity(template.blocks.len());
     for (index, block) in template.blocks.iter().enumerate() {
         let yaml_body = is_captured(&block.kind) || matches!(block.kind, BlockKind::Call { .. });
-        if !yaml_body || matches!(&block.kind, BlockKind::Load { format, .. } if format != "yaml") {
+        let around = block.parent.and_then(|(parent, _)| depths.get(parent)).copied().unwrap_or(0);
+        depths.push(around + usize::from(yaml_body));
+        if !yaml_body
+            || around >= MAX_CAPTURE_DEPTH
+            || matches!(&block.kind, BlockKind::Load { format, .. } if format != "yaml")
+        {
             continue;
         }
         let Some(arm) = block.arms.first() else { continue };
@@ -113,6 +119,10 @@ struct Understood {
     diagnostics: Vec<Diagnostic>,
     opaque: Option<Opaque>,
 }
+
+/// How many macros, block sets and the like may stand in each other and still be looked into; each level reads the
+/// text of those in it once more.
+const MAX_CAPTURE_DEPTH: usize = 4;
 
 /// Bytes of shadows that may be parsed to find out whether one document's mistakes are real, per byte of it.
 const BUDGET: usize = 160;

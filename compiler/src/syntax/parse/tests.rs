@@ -209,6 +209,14 @@ fn a_mistake_that_another_branch_avoids_is_none() {
     assert!(tree(text).contains("!Z0009"), "{}", tree(text));
 }
 
+#[test]
+fn captured_blocks_in_each_other_cost_no_more_than_their_text() {
+    let text: Arc<str> = "{% macro m() %}\n- a\n".repeat(500).into();
+    let (tree, work) = super::parse_counting(FileId(0), &text);
+    assert_eq!(tree.bodies.len(), super::MAX_CAPTURE_DEPTH);
+    assert!(work <= 2 * super::MAX_CAPTURE_DEPTH * text.len(), "{work} bytes for {}", text.len());
+}
+
 mod properties {
     use super::super::{BUDGET, parse_counting};
     use crate::{
