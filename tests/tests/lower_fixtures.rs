@@ -111,3 +111,48 @@ fn trees_lower_to_their_plans() {
     }
     assert!(count > 0 && wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Each tree of `tests/fixtures/trees`, for each peel of its inventory.
+#[test]
+fn whole_projects_lower_for_every_known_peel() {
+    let mut wrong = Vec::new();
+    let mut peels = 0;
+    for entry in fs::read_dir(repository().join("tests/fixtures/trees")).unwrap() {
+        let root = entry.unwrap().path();
+        let project = Arc::new(Project::open_dir(&root, OpenOptions::default()).unwrap());
+        let functions: Arc<dyn zester_compiler::template::Functions> = Arc::new(NoFunctions);
+        let templates = ProjectTemplates { project: project.clone(), kind: TreeKind::States };
+        let environment = Environment::new(Arc::new(templates), functions.clone());
+        for peel in project.inventory().unwrap() {
+            let facts = Arc::new(peel.facts.clone());
+            let request = zester_compiler::settings::Request { facts: &facts, env: None, overrides: &[] };
+            let (settings, problems) = zester_compiler::settings::resolve(&project, &functions, &request);
+            let settings = Arc::new(settings.value.clone());
+            let library = zester_stdlib::library();
+            let lowered = lower(&LowerInput {
+                project: &project,
+                registry: library.registry(),
+                custom: &CustomModules::default(),
+                renderer: &TemplateRenderer {
+                    project: &project,
+                    environment: &environment,
+                    facts: &facts,
+                    settings: &settings,
+                    test: false,
+                },
+                facts: &facts,
+                settings: &settings,
+                nodegroups: &project.config().nodegroups,
+                env: None,
+                request: Request::Highstate,
+            });
+            peels += 1;
+            let states = lowered.dag.as_ref().map_or(0, |d| d.schedule.len());
+            if states == 0 {
+                let found = [problems, lowered.diagnostics].concat();
+                wrong.push(format!("{} {}\n{}", root.display(), facts.id, short(&found, project.files())));
+            }
+        }
+    }
+    assert!(peels > 0 && wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -22,7 +22,10 @@ pub use render::TemplateRenderer;
 pub use unit::RenderRequest;
 
 use crate::{
-    check::functions::CustomModules,
+    check::{
+        functions::CustomModules, ids::UNKNOWN_EXTEND, references::UNKNOWN_EXCLUDE,
+        requisites::UNKNOWN_REQUISITE,
+    },
     diagnostic::{Diagnostic, Severity},
     ir::{Dag, Edge},
     project::{BASE, Project},
@@ -133,6 +136,11 @@ pub fn lower(input: &LowerInput<'_>) -> Lowered {
             Vec::new()
         }
     };
+    if units.incomplete {
+        // What is not found may well be in the file that is missing, and that has been said.
+        let missing = [&UNKNOWN_REQUISITE, &UNKNOWN_EXTEND, &UNKNOWN_EXCLUDE];
+        diagnostics.retain(|d| !missing.contains(&d.rule));
+    }
     diagnostics.extend(units.diagnostics.iter().cloned());
     let diagnostics = placed(diagnostics, &units);
     let dag = (!diagnostics.iter().any(|d| d.severity == Severity::Error))

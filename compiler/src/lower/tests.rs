@@ -450,6 +450,12 @@ four: test.nop
 }
 
 #[test]
+fn what_a_missing_file_may_hold_is_not_missed_twice() {
+    let tree = "-- a.zy --\ninclude: [b]\nx:\n  test.nop:\n    - require: [id: y]\n";
+    assert_eq!(findings(tree), "a.zy:1:11: error[Z0101] No state file is named `b`\n");
+}
+
+#[test]
 fn every_wrong_thing_is_reported_at_its_place() {
     for (tree, expected) in WRONG {
         assert_eq!(findings(tree), *expected, "{tree}");

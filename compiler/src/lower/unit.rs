@@ -48,6 +48,8 @@ pub(super) struct Units<'a> {
     pub diagnostics: Vec<Diagnostic>,
     /// Indices into `units`: includes before the file that includes them.
     pub order: Vec<usize>,
+    /// Some file is missing from the run: it could not be found or rendered.
+    pub incomplete: bool,
     known: HashMap<(String, String), usize>,
     /// The chain of files being loaded, with the place of the include that led to each.
     open: Vec<(usize, Span)>,
@@ -62,6 +64,7 @@ impl<'a> Units<'a> {
             places: Places::default(),
             diagnostics: Vec::new(),
             order: Vec::new(),
+            incomplete: false,
             known: HashMap::new(),
             open: Vec::new(),
         }
@@ -75,7 +78,10 @@ impl<'a> Units<'a> {
                     self.file(env, reference, span);
                 }
             }
-            Err(error) => self.diagnostics.push(unresolved(&error, span)),
+            Err(error) => {
+                self.incomplete = true;
+                self.diagnostics.push(unresolved(&error, span));
+            }
         }
     }
 
@@ -119,6 +125,7 @@ impl<'a> Units<'a> {
                 rendered.root
             }
             Err(diagnostics) => {
+                self.incomplete = true;
                 self.diagnostics.extend(diagnostics);
                 None
             }
