@@ -141,7 +141,8 @@ fn check_together(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
         .extend(workspace.states().filter(|(i, _)| !workspace.includes[*i].is_empty()).map(|(i, _)| vec![i]));
     let targets = targets::Targets::of(workspace);
     for (index, unit) in workspace.units.iter().enumerate() {
-        if unit.kind == UnitKind::States && unit.tree.opaque.is_none() {
+        let foreign = whole::foreign_renderer(unit.tree.file, &unit.tree.text).is_some();
+        if unit.kind == UnitKind::States && unit.tree.opaque.is_none() && !foreign {
             references::check_references(workspace, index, found);
             ids::unknown_extends(workspace, index, found);
             targets::unknown_targets(workspace, &targets, index, found);
