@@ -122,7 +122,7 @@ fn same(a: &str, b: &str) -> bool {
 
 /// The value a file keeps: its last line wins.
 fn kept(text: &str, name: &str) -> Option<String> {
-    text.lines().filter_map(assignment).filter(|(key, _)| same(key, name)).next_back().map(|(_, v)| normal(v))
+    text.lines().filter_map(assignment).rfind(|(key, _)| same(key, name)).map(|(_, v)| normal(v))
 }
 
 /// The file's text with the value in it: in place of the last line of it, others of it taken out.
