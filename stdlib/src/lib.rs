@@ -31,6 +31,7 @@ mod test;
 mod user;
 mod virtualenv;
 
+pub use cmd::environment::variables as environment;
 pub use context::{Cancel, Context, Machine, ManagedPaths, RunCache, StateFiles};
 pub use library::{BoundLibrary, Exec, Library, StateFunction};
 pub use state::{Changes, Failure, Outcome, Plan, State, change};

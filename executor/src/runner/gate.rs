@@ -43,6 +43,16 @@ impl Finished {
         Self { result: result.result, skipped: result.skip_reason, cause }
     }
 
+    /// A state that ended so.
+    pub fn done(result: Outcome) -> Self {
+        Self { result, skipped: None, cause: None }
+    }
+
+    /// A state that did not run.
+    pub fn skipped(reason: SkipReason) -> Self {
+        Self { result: Outcome::Skipped, skipped: Some(reason), cause: None }
+    }
+
     /// Failed, or not run because something before it failed.
     pub fn failed(&self) -> bool {
         self.result == Outcome::Failed
@@ -52,7 +62,8 @@ impl Finished {
             )
     }
 
-    fn changed(&self) -> bool {
+    /// Changed something, or would have.
+    pub fn changed(&self) -> bool {
         matches!(self.result, Outcome::Changed | Outcome::WouldChange)
     }
 }
@@ -84,8 +95,9 @@ pub fn judge(targets: &[(Requisite, &Finished)]) -> Verdict {
     }
     let onfail = of(&[Onfail, OnfailAny]);
     let onfail_all = of(&[OnfailAll]);
-    let any_failed = onfail.iter().any(|f| f.result == Outcome::Failed);
-    let all_failed = !onfail_all.is_empty() && onfail_all.iter().all(|f| f.result == Outcome::Failed);
+    // As in Salt, a state that could not run because of a failure counts as failed here too.
+    let any_failed = onfail.iter().any(|f| f.failed());
+    let all_failed = !onfail_all.is_empty() && onfail_all.iter().all(|f| f.failed());
     if (!onfail.is_empty() && !any_failed) || (!onfail_all.is_empty() && !all_failed) {
         return Verdict::Skip {
             reason: SkipReason::OnfailNotMet,

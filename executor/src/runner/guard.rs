@@ -1,13 +1,14 @@
 //! Guards: `onlyif`, `unless`, `creates`.
 
 use zester_compiler::{
-    ir::{Attributes, Guard},
+    ir::{Guard, Node},
     types::Value,
 };
 use zester_stdlib::{Context, provider::Command};
 
 /// Why a state need not run; `None` when all guards are met. An error means that a guard itself could not be asked.
-pub fn unmet(attributes: &Attributes, cx: &Context) -> Result<Option<String>, String> {
+pub fn unmet(node: &Node, cx: &Context) -> Result<Option<String>, String> {
+    let attributes = &node.attributes;
     if !attributes.creates.is_empty() {
         let mut missing = false;
         for path in &attributes.creates {
@@ -23,7 +24,7 @@ pub fn unmet(attributes: &Attributes, cx: &Context) -> Result<Option<String>, St
         }
     }
     for guard in &attributes.onlyif {
-        if !holds(guard, cx)? {
+        if !holds(guard, node, cx)? {
             return Ok(Some(format!("onlyif is not met: {}", describe(guard))));
         }
     }
@@ -31,7 +32,7 @@ pub fn unmet(attributes: &Attributes, cx: &Context) -> Result<Option<String>, St
         // Salt's rule: the state runs unless all of them hold.
         let mut all = true;
         for guard in &attributes.unless {
-            if !holds(guard, cx)? {
+            if !holds(guard, node, cx)? {
                 all = false;
                 break;
             }
@@ -51,13 +52,14 @@ fn describe(guard: &Guard) -> String {
     }
 }
 
-fn holds(guard: &Guard, cx: &Context) -> Result<bool, String> {
+fn holds(guard: &Guard, node: &Node, cx: &Context) -> Result<bool, String> {
     match guard {
         Guard::Command(line) => match line.trim() {
             "true" => Ok(true),
             "false" => Ok(false),
             _ => {
-                let output = run(line, cx)?;
+                // A command that cannot even start (its directory or user comes only later) does not hold, as in Salt.
+                let Ok(output) = run(line, node, cx) else { return Ok(false) };
                 if output.timed_out {
                     return Err(format!("the guard `{line}` took too long"));
                 }
@@ -69,7 +71,7 @@ fn holds(guard: &Guard, cx: &Context) -> Result<bool, String> {
             let path = kwargs.shift_remove("get_return");
             let result = cx.library.call(function, args, &kwargs, cx)?;
             let result = match path {
-                Some(path) => result.lookup(&path.to_string(), '.').cloned().unwrap_or_default(),
+                Some(path) => result.lookup(&path.to_string(), ':').cloned().unwrap_or_default(),
                 None => result,
             };
             Ok(truthy(&result))
@@ -77,9 +79,13 @@ fn holds(guard: &Guard, cx: &Context) -> Result<bool, String> {
     }
 }
 
-/// Runs a command line of the state: a guard or `check_cmd`.
-pub fn run(line: &str, cx: &Context) -> Result<zester_stdlib::provider::Output, String> {
+/// Runs a command line of the state, a guard or `check_cmd`, where and as the state runs its own commands.
+pub fn run(line: &str, node: &Node, cx: &Context) -> Result<zester_stdlib::provider::Output, String> {
     let mut command = Command::shell(line);
+    command.cwd = node.args.get("cwd").and_then(Value::as_str).map(str::to_owned);
+    if let Some(env) = node.args.get("env") {
+        command.env = zester_stdlib::environment(env).map_err(|e| e.message)?;
+    }
     command.runas = cx.runas.as_deref().map(str::to_owned);
     command.timeout = cx.timeout;
     command.umask = cx.umask;

@@ -7,6 +7,7 @@
 mod gate;
 mod guard;
 mod lock;
+mod mask;
 mod result;
 mod state;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::{
     guard,
+    mask::Mask,
     result::{Outcome, SkipReason, StateResult},
 };
 use std::{
@@ -68,18 +69,19 @@ pub fn run(node: &Node, cx: &Context, watched: bool) -> Ended {
     ended
 }
 
-/// Whether applying would change anything: what `prereq` asks. Guards are looked at; nothing is applied.
-pub fn would_change(node: &Node, cx: &Context) -> bool {
+/// What applying would do: what `prereq` asks. Guards are looked at; nothing is applied.
+pub fn forecast(node: &Node, cx: &Context) -> Ended {
     let mut cx = cx.clone();
     cx.test = true;
-    if !matches!(guarded(node, &cx), Ok(None)) {
-        return false;
+    match guarded(node, &cx) {
+        Ok(None) => attempt(node, &cx, false),
+        Ok(Some(comment)) => Ended::skipped(SkipReason::GuardNotMet, comment),
+        Err(message) => Ended::failed(Failure::new(message)),
     }
-    attempt(node, &cx, false).outcome == Outcome::WouldChange
 }
 
 fn guarded(node: &Node, cx: &Context) -> Result<Option<String>, String> {
-    catch_unwind(AssertUnwindSafe(|| guard::unmet(&node.attributes, cx)))
+    catch_unwind(AssertUnwindSafe(|| guard::unmet(node, cx)))
         .unwrap_or_else(|_| Err("a guard ended in a bug of ours; please report it".to_owned()))
 }
 
@@ -151,8 +153,14 @@ fn apply(plan: Plan<'_>, cx: &Context) -> Ended {
     }
     match apply(cx) {
         Ok(outcome) => Ended {
-            outcome: Outcome::Changed,
-            changes: if outcome.changes.is_empty() { changes } else { outcome.changes },
+            outcome: if outcome.unchanged { Outcome::Unchanged } else { Outcome::Changed },
+            changes: if outcome.unchanged {
+                outcome.changes
+            } else if outcome.changes.is_empty() {
+                changes
+            } else {
+                outcome.changes
+            },
             comment: outcome.comment.unwrap_or(comment),
             skip: None,
         },
@@ -162,6 +170,11 @@ fn apply(plan: Plan<'_>, cx: &Context) -> Ended {
 
 /// The reaction of a state that listens; `None` when its function has none.
 pub fn react(node: &Node, cx: &Context) -> Option<Ended> {
+    match guarded(node, cx) {
+        Ok(None) => {}
+        Ok(Some(_)) => return None,
+        Err(message) => return Some(Ended::failed(Failure::new(message))),
+    }
     let function = match cx.library.build(&node.function.to_string(), &node.args) {
         Ok(function) => function,
         Err(message) => return Some(Ended::failed(Failure::new(message))),
@@ -185,7 +198,7 @@ fn checked(node: &Node, ended: Ended, cx: &Context) -> Ended {
         return ended;
     }
     for line in &node.attributes.check_cmd {
-        let problem = match guard::run(line, cx) {
+        let problem = match guard::run(line, node, cx) {
             Ok(output) if output.success() => continue,
             Ok(output) => {
                 let words = if output.stderr.trim().is_empty() { output.stdout } else { output.stderr };
@@ -214,13 +227,14 @@ pub fn report(
     took: Duration,
 ) -> StateResult {
     let ran = ended.outcome != Outcome::Skipped;
+    let mask = Mask::of(node);
     StateResult {
         id: node.id.clone(),
         function: node.function.to_string(),
         name: node.name.clone(),
         result: ended.outcome,
-        changes: ended.changes,
-        comment: ended.comment,
+        changes: mask.changes(ended.changes),
+        comment: mask.text(ended.comment),
         started: if ran {
             started.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
         } else {

@@ -19,6 +19,9 @@ pub struct RunOptions {
     pub failhard: bool,
 }
 
+/// How far a question "would it change?" is passed on along `prereq`, `onchanges` and `onfail`.
+const FORECAST_DEPTH: usize = 64;
+
 struct Walk<'a> {
     dag: &'a Dag,
     base: &'a Context,
@@ -144,10 +147,9 @@ impl Walk<'_> {
         let prepared: Vec<NodeIndex> =
             targets.iter().filter(|(k, _)| *k == Requisite::Prereq).map(|(_, t)| *t).collect();
         if !prepared.is_empty() {
-            let would = prepared.iter().any(|target| {
-                let node = &self.dag.graph[*target];
-                state::would_change(node, &state::context(self.base, node))
-            });
+            // The one that asks is taken to succeed: its targets often require it.
+            let mut forecasts = HashMap::from([(index, Finished::done(Outcome::Unchanged))]);
+            let would = prepared.iter().any(|t| self.forecast(*t, FORECAST_DEPTH, &mut forecasts).changed());
             if !would {
                 let comment = "what it prepares for would not change";
                 return Err((Ended::skipped(SkipReason::PrereqNotMet, comment), None));
@@ -166,6 +168,57 @@ impl Walk<'_> {
             }
         }
         Ok(watched)
+    }
+
+    /// What a state would do that has not run yet: by what is known of the states it names, by the forecast of those
+    /// whose changes or failures it waits for, by its guards and its plan.
+    fn forecast(
+        &self,
+        index: NodeIndex,
+        depth: usize,
+        forecasts: &mut HashMap<NodeIndex, Finished>,
+    ) -> Finished {
+        if let Some(known) = self.finished.get(&index).or_else(|| forecasts.get(&index)) {
+            return known.clone();
+        }
+        let unchanged = Finished::done(Outcome::Unchanged);
+        if depth == 0 {
+            return unchanged;
+        }
+        forecasts.insert(index, unchanged);
+        let targets = self.targets(index);
+        let mut known = Vec::new();
+        let mut prepared = Vec::new();
+        for (kind, target) in targets {
+            use Requisite::*;
+            match kind {
+                Order | Listen => {}
+                Prereq => prepared.push(target),
+                Onchanges | OnchangesAny | Onfail | OnfailAny | OnfailAll => {
+                    known.push((kind, self.forecast(target, depth - 1, forecasts)));
+                }
+                Require | RequireAny | Watch | WatchAny => {
+                    known.extend(self.finished.get(&target).map(|f| (kind, f.clone())));
+                }
+            }
+        }
+        let judged: Vec<(Requisite, &Finished)> = known.iter().map(|(kind, f)| (*kind, f)).collect();
+        let forecast = match judge(&judged) {
+            Verdict::Skip { reason, .. } => Finished::skipped(reason),
+            Verdict::Run { .. } => {
+                let needed = prepared.is_empty()
+                    || prepared.iter().any(|t| self.forecast(*t, depth - 1, forecasts).changed());
+                if needed {
+                    let node = &self.dag.graph[index];
+                    let ended = state::forecast(node, &state::context(self.base, node));
+                    Finished { result: ended.outcome, skipped: ended.skip, cause: None }
+                } else {
+                    Finished::skipped(SkipReason::PrereqNotMet)
+                }
+            }
+        };
+        forecasts.insert(index, forecast.clone());
+        forecast
     }
 
     fn run_one(&mut self, at: usize) {

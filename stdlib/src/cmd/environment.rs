@@ -4,7 +4,7 @@ use crate::Failure;
 use zester_compiler::types::Value;
 
 /// A map, a list of one-key maps, or a list of `NAME=value`. `false` removes a variable, as in Salt.
-pub(super) fn variables(env: &Value) -> Result<Vec<(String, Option<String>)>, Failure> {
+pub fn variables(env: &Value) -> Result<Vec<(String, Option<String>)>, Failure> {
     let mut variables = Vec::new();
     collect(env, &mut variables)?;
     Ok(variables)

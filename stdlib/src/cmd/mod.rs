@@ -1,6 +1,6 @@
 //! `cmd.*`: command lines of the author.
 
-mod environment;
+pub(crate) mod environment;
 mod execution;
 mod run;
 mod script;
