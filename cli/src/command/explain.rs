@@ -17,10 +17,10 @@ pub struct ExplainArgs {
 /// Runs the command.
 pub fn run(_common: &Common, args: &ExplainArgs) -> Result<Exit, Failure> {
     let Some(code) = &args.code else {
-        let list: String = catalogue()
-            .iter()
-            .map(|r| format!("{}  {:8} {}\n", r.code, r.severity.to_string(), r.name))
-            .collect();
+        let mut list = String::new();
+        for rule in catalogue() {
+            list.push_str(&format!("{}  {:8} {}\n", rule.code, rule.severity.to_string(), rule.name));
+        }
         print(&list);
         return Ok(Exit::Fine);
     };

@@ -53,7 +53,7 @@ impl Mask {
 
     fn value(&self, value: Value) -> Value {
         match value {
-            Value::Str(text) => Value::Str(self.text(text.to_string()).into()),
+            Value::Str(text) => Value::Str(self.text(text)),
             Value::List(list) => Value::List(list.into_iter().map(|v| self.value(v)).collect()),
             Value::Map(map) => Value::Map(self.changes(map)),
             Value::Int(_) | Value::Float(_) if self.0.contains(&value.to_string()) => MASK.into(),

@@ -68,7 +68,9 @@ pub fn run(dag: &Dag, cx: &Context, options: RunOptions, observer: &dyn Observer
         last.comment = format!("{}; the disk did not confirm what was written: {error}", last.comment);
     }
     let mut counts = Counts::default();
-    states.iter().for_each(|s| counts.add(s.result));
+    for state in &states {
+        counts.add(state.result);
+    }
     let status = if cx.cancel.is_cancelled() {
         Status::Cancelled
     } else if counts.failed > 0 {

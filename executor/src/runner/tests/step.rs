@@ -99,7 +99,7 @@ impl Steps {
             sls: "fake".to_owned(),
             env: "base".to_owned(),
             origin: Origin::default(),
-            arg_origins: Default::default(),
+            arg_origins: indexmap::IndexMap::default(),
         };
         let index = self.dag.graph.add_node(node);
         self.dag.schedule.push(index);
