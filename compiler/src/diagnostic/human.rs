@@ -137,10 +137,11 @@ impl Excerpt {
         }
         let first_line = needed.first().copied().unwrap_or(0);
         let last_line = needed.last().copied().unwrap_or(0);
-        let mut text = String::new();
+        // Empty lines stand for what comes before: the renderer's own line offset does not reach its margin.
+        let mut text = "\n".repeat(first_line);
         let mut starts = Vec::new();
         let mut windows = BTreeMap::new();
-        let mut chars = 0;
+        let mut chars = first_line;
         for line in first_line..=last_line {
             starts.push(chars);
             let Some(column) = focus.get(&line) else {
@@ -170,7 +171,7 @@ impl Excerpt {
             text.push('\n');
         }
         let mut excerpt = Self {
-            source: Source::from(text).with_display_line_offset(first_line),
+            source: Source::from(text),
             first_line,
             windows,
             starts,
@@ -260,7 +261,7 @@ mod tests {
         let text = human(&diagnostics, &files, false);
         assert!(text.contains("error[Z0999]: There is no parameter `sorce`"), "{text}");
         assert!(text.contains("states/a.zy:2:3"), "{text}");
-        assert!(text.contains("  sorce: x"), "{text}");
+        assert!(text.contains("2 │   sorce: x"), "{text}");
         assert!(text.contains("the first is here"), "{text}");
         assert!(text.contains("write `source`"), "{text}");
     }
