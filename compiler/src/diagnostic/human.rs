@@ -170,13 +170,8 @@ impl Excerpt {
             text.push_str(&piece);
             text.push('\n');
         }
-        let mut excerpt = Self {
-            source: Source::from(text),
-            first_line,
-            windows,
-            starts,
-            ranges: HashMap::new(),
-        };
+        let mut excerpt =
+            Self { source: Source::from(text), first_line, windows, starts, ranges: HashMap::new() };
         for span in spans {
             let start = excerpt.offset(file, span.start as usize);
             let last = (span.end as usize).saturating_sub(1).max(span.start as usize);
