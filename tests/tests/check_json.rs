@@ -44,7 +44,7 @@ fn problems(schema: &Value, root: &Value, value: &Value, at: &str, out: &mut Vec
                 }
             }
             "enum" if !rule.as_array().unwrap().contains(value) => {
-                out.push(format!("{at}: {value} is not among {rule}"))
+                out.push(format!("{at}: {value} is not among {rule}"));
             }
             "enum" => {}
             "minimum" if value.as_i64() < rule.as_i64() => out.push(format!("{at}: {value} is too small")),

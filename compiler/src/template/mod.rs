@@ -4,6 +4,7 @@
 //! the values its expressions gave [recorded](render), and its output [traced](provenance) to the source byte by
 //! byte.
 
+mod data;
 mod environment;
 mod filter;
 mod global;
@@ -16,9 +17,10 @@ mod rewrite;
 #[cfg(test)]
 mod tests;
 
+pub use data::data_functions;
 pub use environment::{Environment, TemplateFiles};
 pub use filter::{known_filters, known_tests};
-pub use global::{data_functions, known_globals};
+pub use global::known_globals;
 pub use provenance::{Place, Provenance};
 pub use render::{RenderInput, Rendered};
 

@@ -1,8 +1,9 @@
 //! One render: the session of a peel and a file, the values its expressions give, errors in the author's words.
 
 use super::{
+    data::Session,
     environment::{Environment, join},
-    global::{self, Session},
+    global,
     provenance::{Piece, Provenance, unmark},
     python,
     rewrite::Rewritten,

@@ -85,14 +85,20 @@ pub fn rewrite(tree: Arc<Tree>, first_mark: usize) -> Rewritten {
         match &block.kind {
             BlockKind::For { iterable, filter, .. } => {
                 edits.expression(iterable, 0);
-                filter.iter().for_each(|f| edits.expression(f, 0));
+                if let Some(filter) = filter {
+                    edits.expression(filter, 0);
+                }
             }
             BlockKind::Macro { params, .. } => {
-                params.iter().filter_map(|p| p.2.as_ref()).for_each(|d| edits.expression(d, 0));
+                for default in params.iter().filter_map(|p| p.2.as_ref()) {
+                    edits.expression(default, 0);
+                }
             }
             BlockKind::Call { call, .. } => edits.expression(call, 0),
             BlockKind::With { assignments } => {
-                assignments.iter().for_each(|(_, _, v)| edits.expression(v, 0));
+                for (_, _, value) in assignments {
+                    edits.expression(value, 0);
+                }
             }
             BlockKind::Load { format, name } => {
                 let Some(arm) = block.arms.first() else { continue };
@@ -191,14 +197,18 @@ impl Edits<'_> {
             }
             ExprKind::Slice { object, bounds } => {
                 self.expression(object, depth + 1);
-                bounds.iter().flatten().for_each(|b| self.expression(b, depth + 1));
+                for bound in bounds.iter().flatten() {
+                    self.expression(bound, depth + 1);
+                }
             }
             ExprKind::Call { callee, args } => {
                 self.expression(callee, depth + 1);
                 self.arguments(args, depth);
             }
             ExprKind::Filter { value, args, .. } => {
-                value.iter().for_each(|v| self.expression(v, depth + 1));
+                if let Some(value) = value {
+                    self.expression(value, depth + 1);
+                }
                 self.arguments(args, depth);
             }
             ExprKind::Test { value, args, .. } => {
@@ -219,11 +229,15 @@ impl Edits<'_> {
             ExprKind::Conditional { condition, then, otherwise } => {
                 self.expression(condition, depth + 1);
                 self.expression(then, depth + 1);
-                otherwise.iter().for_each(|o| self.expression(o, depth + 1));
+                if let Some(otherwise) = otherwise {
+                    self.expression(otherwise, depth + 1);
+                }
             }
             ExprKind::List(items) => {
                 self.literal(&range, "__list", depth);
-                items.iter().for_each(|i| self.expression(i, depth + 1));
+                for item in items {
+                    self.expression(item, depth + 1);
+                }
             }
             ExprKind::Dict(entries) => {
                 self.literal(&range, "__dict", depth);
@@ -232,12 +246,18 @@ impl Edits<'_> {
                     self.expression(value, depth + 1);
                 }
             }
-            ExprKind::Tuple(items) => items.iter().for_each(|i| self.expression(i, depth + 1)),
+            ExprKind::Tuple(items) => {
+                for item in items {
+                    self.expression(item, depth + 1);
+                }
+            }
         }
     }
 
     fn arguments(&mut self, args: &[Argument], depth: i32) {
-        args.iter().for_each(|a| self.expression(&a.value, depth + 1));
+        for argument in args {
+            self.expression(&argument.value, depth + 1);
+        }
     }
 
     fn literal(&mut self, range: &Range<usize>, constructor: &str, depth: i32) {

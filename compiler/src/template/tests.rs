@@ -43,7 +43,6 @@ fn render_in(files: &[(&str, &str)], path: &str) -> (Result<super::Rendered, Vec
         id: "web-01".into(),
         grains: serde_json::from_str(r#"{"os_family": "Debian", "id": "web-01", "num_cpus": 4}"#).unwrap(),
         values: serde_json::from_str(r#"{"os": {"family": "debian"}}"#).unwrap(),
-        ..Facts::default()
     };
     let settings: Value =
         serde_json::from_str(r#"{"app": {"port": 80, "name": "shop", "users": ["a", "b"]}}"#).unwrap();

@@ -12,7 +12,11 @@ use sha1::{Digest, Sha1};
 use sha2::{Sha256, Sha512};
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut out, b| {
+        let _ = write!(out, "{b:02x}");
+        out
+    })
 }
 
 fn groups(found: Option<fancy_regex::Captures<'_>>) -> Value {
