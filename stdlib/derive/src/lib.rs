@@ -1,6 +1,6 @@
 //! `#[derive(Arguments)]`: an argument struct is a function's signature.
 //!
-//! ```ignore
+//! ```text
 //! /// Writes a file.
 //! #[derive(Arguments)]
 //! #[state("file.managed", watches, any_of("source", "contents"))]
