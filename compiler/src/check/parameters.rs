@@ -159,6 +159,30 @@ struct Binder<'a, 't> {
     given: Vec<Given>,
 }
 
+/// What people write for parameters of another name: words of other tools, of older versions, of the shell.
+const MEANT: [(&str, &str); 20] = [
+    ("owner", "user"),
+    ("dirmode", "dir_mode"),
+    ("filemode", "file_mode"),
+    ("createdirs", "makedirs"),
+    ("create_dirs", "makedirs"),
+    ("make_dirs", "makedirs"),
+    ("mkdirs", "makedirs"),
+    ("parents", "makedirs"),
+    ("permissions", "mode"),
+    ("perms", "mode"),
+    ("content", "contents"),
+    ("text", "contents"),
+    ("src", "source"),
+    ("user", "runas"),
+    ("directory", "cwd"),
+    ("packages", "pkgs"),
+    ("enabled", "enable"),
+    ("environment", "env"),
+    ("uses", "use"),
+    ("not_if", "unless"),
+];
+
 impl<'t> Binder<'_, 't> {
     fn argument(&mut self, argument: &'t Argument<'t>) {
         let Some(key) = argument.key.text() else { return };
@@ -293,7 +317,11 @@ impl<'t> Binder<'_, 't> {
             .flat_map(|p| std::iter::once(p.name).chain(p.aliases.iter().copied()))
             .collect();
         let candidates = own.iter().copied().chain(GENERIC).chain(REQUISITES);
-        diagnostic = match nearest(key, candidates) {
+        let meant = MEANT
+            .iter()
+            .find(|(wrong, right)| *wrong == key && (own.contains(right) || GENERIC.contains(right)))
+            .map(|(_, right)| *right);
+        diagnostic = match meant.or_else(|| nearest(key, candidates)) {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(
                 format!("rename to `{near}`"),
                 Applicability::Unsafe,
