@@ -16,16 +16,26 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let code = if error.use_stderr() { Exit::Usage } else { Exit::Fine };
-            let _ = error.print();
-            return code.into();
+            if !error.use_stderr() {
+                let _ = error.print();
+                return Exit::Fine.into();
+            }
+            // The arguments could not be read, so what form the answer should have is only looked for.
+            if options::asks_for_json(std::env::args_os().skip(1)) {
+                let text = error.render().to_string();
+                let text = text.lines().next().unwrap_or_default();
+                Failure::new(text.strip_prefix("error: ").unwrap_or(text)).print(true);
+            } else {
+                let _ = error.print();
+            }
+            return Exit::Usage.into();
         }
     };
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&cli)));
     match result {
         Ok(Ok(exit)) => exit.into(),
         Ok(Err(failure)) => {
-            failure.print(cli.common.json());
+            failure.print(cli.json());
             Exit::Usage.into()
         }
         Err(_) => Exit::Bug.into(),

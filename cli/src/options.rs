@@ -2,7 +2,7 @@
 
 use crate::command;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 use zester_executor::local::LocalOptions;
 
 /// Typed configuration management: check, plan and apply .zy trees.
@@ -13,6 +13,32 @@ pub struct Cli {
     pub common: Common,
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// Whether output is for programs.
+    pub fn json(&self) -> bool {
+        let format = matches!(&self.command, Command::Check(args) if args.format == Some(command::check::Format::Json));
+        format || self.common.json()
+    }
+}
+
+/// Whether arguments that could not be understood ask for JSON.
+pub fn asks_for_json(args: impl Iterator<Item = OsString>) -> bool {
+    let args: Vec<OsString> = args.collect();
+    let json = |value: &str| matches!(value, "json" | "jsonl");
+    let mut rest = args.iter().filter_map(|a| a.to_str()).peekable();
+    while let Some(arg) = rest.next() {
+        let found = match arg.split_once('=') {
+            Some(("--output" | "--format", value)) => json(value),
+            None if matches!(arg, "--output" | "--format") => rest.peek().is_some_and(|v| json(v)),
+            _ => false,
+        };
+        if found {
+            return true;
+        }
+    }
+    false
 }
 
 /// What is asked.

@@ -1,6 +1,7 @@
 //! Shared parts of the end-to-end tests.
 
 pub mod archive;
+pub mod command;
 pub mod expectation;
 
 use std::{

@@ -21,7 +21,7 @@ use zester_compiler::{
 };
 use zester_executor::{
     local::Local,
-    runner::{self, Lock, Observer, Outcome, Return, RunOptions, Silent, StateResult, Status},
+    runner::{self, Lock, LockError, Observer, Outcome, Return, RunOptions, Silent, StateResult, Status},
 };
 use zester_stdlib::Cancel;
 
@@ -57,7 +57,7 @@ pub struct ApplyArgs {
 pub fn run(common: &Common, args: &ApplyArgs) -> Result<Exit, Failure> {
     let cancel = Cancel::default();
     let signal = signals(&cancel)?;
-    let local = Local::open(common.local(args.test), cancel)?;
+    let local = Local::open(common.local(args.test), cancel.clone())?;
     let color = common.colored(std::io::stderr().is_terminal());
     let made = match &args.plan {
         Some(path) => {
@@ -91,7 +91,14 @@ pub fn run(common: &Common, args: &ApplyArgs) -> Result<Exit, Failure> {
     let _lock = if args.test {
         None
     } else {
-        Some(Lock::take(&Lock::default_path(), args.wait).map_err(|e| Failure::new(e.to_string()))?)
+        match Lock::take(&Lock::default_path(), args.wait.then_some(&cancel)) {
+            Ok(lock) => Some(lock),
+            Err(error @ LockError::Cancelled) => {
+                Failure::new(error.to_string()).print(common.json());
+                return Ok(Exit::Signal(signal.load(Ordering::SeqCst) as u8));
+            }
+            Err(error) => return Err(Failure::new(error.to_string())),
+        }
     };
     let context = local.context(&with.facts, &with.settings);
     let observer: Box<dyn Observer> = match common.output {

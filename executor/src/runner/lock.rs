@@ -6,7 +6,12 @@ use std::{
     io::{Read, Seek, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
+use zester_stdlib::Cancel;
+
+/// Between two questions for a lock that somebody holds.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// Held while an apply runs; released when dropped, also by the death of the process.
 #[derive(Debug)]
@@ -23,6 +28,9 @@ pub enum LockError {
         /// Its process id.
         holder: Option<String>,
     },
+    /// The wait was ended by a signal.
+    #[error("interrupted while waiting for another apply on this machine; nothing was touched")]
+    Cancelled,
     /// The lock file cannot be used.
     #[error("the lock `{}` cannot be used: {error}", path.display())]
     Unusable {
@@ -49,8 +57,8 @@ impl Lock {
             .join("apply.lock")
     }
 
-    /// Takes the lock; waits for its holder when `wait`.
-    pub fn take(path: &Path, wait: bool) -> Result<Self, LockError> {
+    /// Takes the lock; with `wait` its holder's end is waited for, until that is cancelled.
+    pub fn take(path: &Path, wait: Option<&Cancel>) -> Result<Self, LockError> {
         let unusable = |error: std::io::Error| LockError::Unusable { path: path.to_owned(), error };
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(unusable)?;
@@ -64,18 +72,21 @@ impl Lock {
             .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
             .open(path)
             .map_err(unusable)?;
-        let operation =
-            if wait { FlockOperation::LockExclusive } else { FlockOperation::NonBlockingLockExclusive };
+        // Asked again and again rather than blocking: a signal must be able to end the wait.
         loop {
-            match flock(&file, operation) {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => break,
                 Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::WOULDBLOCK) => {
-                    let mut text = String::new();
-                    let _ = file.read_to_string(&mut text);
-                    let holder = Some(text.trim().to_owned()).filter(|t| !t.is_empty());
-                    return Err(LockError::Held { holder });
-                }
+                Err(rustix::io::Errno::WOULDBLOCK) => match wait {
+                    Some(cancel) if cancel.is_cancelled() => return Err(LockError::Cancelled),
+                    Some(_) => std::thread::sleep(RETRY),
+                    None => {
+                        let mut text = String::new();
+                        let _ = file.read_to_string(&mut text);
+                        let holder = Some(text.trim().to_owned()).filter(|t| !t.is_empty());
+                        return Err(LockError::Held { holder });
+                    }
+                },
                 Err(error) => return Err(unusable(error.into())),
             }
         }
@@ -94,11 +105,18 @@ mod tests {
     fn only_one_holds_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x/apply.lock");
-        let first = Lock::take(&path, false).unwrap();
-        let error = Lock::take(&path, false).unwrap_err();
+        let first = Lock::take(&path, None).unwrap();
+        let error = Lock::take(&path, None).unwrap_err();
         assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
-        drop(first);
-        Lock::take(&path, false).unwrap();
+        let cancel = Cancel::default();
+        cancel.cancel();
+        assert!(matches!(Lock::take(&path, Some(&cancel)), Err(LockError::Cancelled)));
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| Lock::take(&path, Some(&Cancel::default())));
+            drop(first);
+            waiting.join().unwrap().unwrap();
+        });
+        Lock::take(&path, None).unwrap();
     }
 
     #[test]
@@ -108,7 +126,7 @@ mod tests {
         std::fs::write(&victim, "precious").unwrap();
         let path = dir.path().join("apply.lock");
         std::os::unix::fs::symlink(&victim, &path).unwrap();
-        assert!(matches!(Lock::take(&path, false), Err(LockError::Unusable { .. })));
+        assert!(matches!(Lock::take(&path, None), Err(LockError::Unusable { .. })));
         assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
     }
 }

@@ -1,0 +1,6 @@
+//! The real `zester` command: exit statuses, documents, signals, locks, and that a run does what it says.
+
+mod apply;
+mod check;
+mod interruption;
+mod other;
