@@ -6,7 +6,10 @@ use crate::{
 };
 use clap::{Args, ValueEnum};
 use std::{io::IsTerminal, path::PathBuf};
-use zester_compiler::ir::{self, Dag};
+use zester_compiler::{
+    ir::{self, Dag},
+    project::TreeKind,
+};
 use zester_executor::local::Local;
 
 /// What would run, in which order, from which lines? Prints the plan of this machine.
@@ -67,6 +70,12 @@ pub fn make(
     quiet: bool,
     color: bool,
 ) -> Result<Option<(Dag, With)>, Failure> {
+    let project = &local.project;
+    if refs.is_empty() && project.environments().all(|env| project.top(TreeKind::States, env).is_none()) {
+        return Err(Failure::new(
+            "there is no top file; name what to use, or write a `top.zy` in the state tree",
+        ));
+    }
     let facts = local.facts()?;
     let (settings, mut diagnostics) = local.settings()?;
     local.report_problems();
@@ -78,5 +87,8 @@ pub fn make(
     }
     diagnostics.retain(|d| d.is_error() || !quiet);
     findings(&diagnostics, local.project.files(), color);
+    if refs.is_empty() && dag.as_ref().is_some_and(|d| d.schedule.is_empty()) {
+        return Err(Failure::new(format!("the top file selects no states for `{}`", facts.id)));
+    }
     Ok(dag.map(|dag| (dag, With { facts, settings: settings.value })))
 }
