@@ -25,6 +25,11 @@ impl Ended {
         Self { outcome: Outcome::Skipped, changes: Map::new(), comment: comment.into(), skip: Some(reason) }
     }
 
+    /// A state whose result was lost to a defect of ours.
+    pub fn defect() -> Self {
+        Self::failed(Failure::new("the state ended in a bug of ours; please report it"))
+    }
+
     fn failed(failure: Failure) -> Self {
         Self { outcome: Outcome::Failed, changes: failure.changes, comment: failure.message, skip: None }
     }

@@ -7,7 +7,7 @@ use super::{
 };
 use std::{
     collections::{BTreeSet, HashMap},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use zester_compiler::ir::{Dag, Node, NodeIndex, Requisite};
 use zester_stdlib::{Context, ManagedPaths};
@@ -241,31 +241,48 @@ impl Walk<'_> {
 
     fn run_group(&mut self, at: usize, count: usize) {
         let total = self.results.len();
-        let decisions: Vec<_> = (at..at + count).map(|n| (n, self.decide(n))).collect();
-        let done: Vec<(usize, StateResult, Option<String>)> = std::thread::scope(|scope| {
-            let running: Vec<_> = decisions
+        let mut runs = Vec::with_capacity(count);
+        let mut done: Vec<(usize, StateResult, Option<String>)> = Vec::with_capacity(count);
+        for n in at..at + count {
+            let decision = self.decide(n);
+            let node = self.node(n);
+            self.observer.begins(n, total, &node.id, &node.function.to_string());
+            match decision {
+                Ok(watched) => runs.push((n, watched)),
+                Err((ended, cause)) => {
+                    done.push((n, state::report(node, ended, chrono::Utc::now(), Duration::ZERO), cause));
+                }
+            }
+        }
+        let (dag, base) = (self.dag, self.base);
+        std::thread::scope(|scope| {
+            let running: Vec<_> = runs
                 .into_iter()
-                .map(|(n, decision)| {
-                    let node = self.node(n);
-                    self.observer.begins(n, total, &node.id, &node.function.to_string());
-                    let cx = state::context(self.base, node);
-                    let handle = scope.spawn(move || {
+                .map(|(n, watched)| {
+                    let work = move || {
+                        let node = &dag.graph[dag.schedule[n]];
                         let started = chrono::Utc::now();
                         let clock = Instant::now();
-                        let (ended, cause) = match decision {
-                            Ok(watched) => (state::run(node, &cx, watched), None),
-                            Err(skipped) => skipped,
-                        };
-                        (state::report(node, ended, started, clock.elapsed()), cause)
-                    });
-                    (n, handle)
+                        let ended = state::run(node, &state::context(base, node), watched);
+                        state::report(node, ended, started, clock.elapsed())
+                    };
+                    // Without a thread for it the state runs here; it is never left out.
+                    let thread = std::thread::Builder::new().spawn_scoped(scope, work);
+                    (n, thread.map_err(|_| work()))
                 })
                 .collect();
-            running
-                .into_iter()
-                .filter_map(|(n, handle)| handle.join().ok().map(|(result, cause)| (n, result, cause)))
-                .collect()
+            for (n, thread) in running {
+                let result = match thread {
+                    Ok(thread) => thread.join().unwrap_or_else(|_| {
+                        let node = &dag.graph[dag.schedule[n]];
+                        state::report(node, Ended::defect(), chrono::Utc::now(), Duration::ZERO)
+                    }),
+                    Err(result) => result,
+                };
+                done.push((n, result, None));
+            }
         });
+        done.sort_by_key(|(n, ..)| *n);
         for (n, result, cause) in done {
             self.finish(n, result, cause);
         }

@@ -5,7 +5,7 @@ use crate::runner::{Outcome, Return, RunOptions, SkipReason, Status};
 use proptest::prelude::*;
 use zester_compiler::{
     ir::{Guard, Requisite::*, Retry},
-    types::Value,
+    types::{Map, Value},
 };
 
 #[test]
@@ -126,6 +126,36 @@ fn guards_decide_and_run_where_the_state_runs() {
         assert_eq!(ran.of("step"), expected, "{onlyif:?} {unless:?} {creates:?}");
         assert!(ran.machine.commands.calls().iter().all(|c| c.runas.as_deref() == Some("web")));
     }
+}
+
+#[test]
+fn guards_that_call_a_function_look_at_what_it_returns() {
+    for (value, path, runs) in [
+        (Value::from(true), Some("deep:value"), true),
+        (Value::from(false), Some("deep:value"), false),
+        (Value::from(""), Some("deep:value"), false),
+        (Value::from(true), Some("deep:nothing"), false),
+        // The map itself is not empty.
+        (Value::from(false), None, true),
+    ] {
+        for (unless, expected) in [(false, runs), (true, !runs)] {
+            let mut steps = Steps::default();
+            let step = steps.add("step", "change");
+            let kwargs = path.map(|p| ("get_return".to_owned(), Value::from(p))).into_iter().collect();
+            let call = Guard::Call { function: "fake.nested".to_owned(), args: vec![value.clone()], kwargs };
+            let attributes = &mut steps.node(step).attributes;
+            if unless { &mut attributes.unless } else { &mut attributes.onlyif }.push(call);
+            assert_eq!(steps.apply().log.len(), usize::from(expected), "{value:?} {path:?} unless: {unless}");
+        }
+    }
+    // A function that does not exist is a failure of the state, not a guard that says no.
+    let mut steps = Steps::default();
+    let step = steps.add("step", "change");
+    let call = Guard::Call { function: "fake.nothing".to_owned(), args: Vec::new(), kwargs: Map::new() };
+    steps.node(step).attributes.unless.push(call);
+    let ran = steps.apply();
+    assert_eq!(ran.of("step"), (Outcome::Failed, None));
+    assert!(ran.state("step").comment.contains("`fake.nothing`"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use zester_compiler::{
     types::{FunctionName, Map, Value},
 };
 use zester_stdlib::{
-    Arguments, Context, Failure, Library, Outcome as Applied, Plan, State, change,
+    Arguments, Context, Exec, Failure, Library, Outcome as Applied, Plan, State, change,
     provider::fake::FakeMachine,
 };
 
@@ -25,6 +25,21 @@ struct Step {
     reacts: bool,
     /// Shown in its changes.
     password: Option<String>,
+}
+
+/// A function that guards call: a map that holds what it was given.
+#[derive(Arguments)]
+#[exec("fake.nested", pure)]
+struct Nested {
+    /// What comes back under `deep.value`.
+    value: Value,
+}
+
+impl Exec for Nested {
+    fn call(&self, _: &Context) -> Result<Value, String> {
+        let inner = Map::from_iter([("value".to_owned(), self.value.clone())]);
+        Ok(Value::Map(Map::from_iter([("deep".to_owned(), Value::Map(inner))])))
+    }
 }
 
 /// What was applied, in order.
@@ -144,7 +159,7 @@ impl Steps {
 
 fn library() -> Library {
     let mut library = Library::new();
-    library.state::<Step>();
+    library.state::<Step>().exec::<Nested>();
     library
 }
 
