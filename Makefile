@@ -2,10 +2,11 @@
 
 .PHONY: demo test check bench
 
-# A tour on a scratch directory: check, apply, apply again, break, repair, and a tree full of mistakes.
+# A tour: one machine on a scratch directory, a tree full of mistakes, then a fleet on loopback.
 demo:
 	cargo build --release --locked -p zester
 	tests/demo.sh target/release/zester
+	tests/demo-fleet.sh target/release/zester
 
 # Every test, end-to-end ones included.
 test:

@@ -20,6 +20,12 @@ pub enum Exit {
     Problems,
     /// Bad usage or configuration.
     Usage,
+    /// Some peels failed.
+    SomeFailed,
+    /// Some peels could not be reached.
+    SomeUnreachable,
+    /// No peel matches.
+    NoPeel,
     /// Changes are pending.
     Pending,
     /// A bug of ours.
@@ -34,6 +40,9 @@ impl From<Exit> for ExitCode {
             Exit::Fine => 0,
             Exit::Problems => 1,
             Exit::Usage => 2,
+            Exit::SomeFailed => 3,
+            Exit::SomeUnreachable => 4,
+            Exit::NoPeel => 5,
             Exit::Pending => 10,
             Exit::Bug => 101,
             Exit::Signal(signal) => 128 + signal,

@@ -9,13 +9,13 @@ use zester_compiler::{
     diagnostic::Diagnostic,
     lower::{self, LowerInput, Lowered, Request, TemplateRenderer},
     project::{ConfigError, OpenOptions, Project, ProjectTemplates, Root, TreeKind},
-    settings::{self, Override, OverrideError, Settings},
+    settings::{self, Override, OverrideError, Settings, Unseal},
     source::DiskSources,
     syntax,
     template::{Environment, Functions, RenderInput, Rendered},
     types::{Effect, Facts, Map, Value},
 };
-use zester_stdlib::{Cancel, Context, Library, Machine, RunCache, StateFiles, facts};
+use zester_stdlib::{Cancel, Context, Library, Machine, NoPeers, Peers, RunCache, StateFiles, facts};
 
 /// What a person says beside the project.
 #[derive(Clone, Default, Debug)]
@@ -38,6 +38,8 @@ pub struct LocalOptions {
     pub id: Option<String>,
     /// A test run.
     pub test: bool,
+    /// Opens sealed texts of the settings.
+    pub unseal: Option<Arc<dyn Unseal>>,
 }
 
 /// Why a run could not be prepared.
@@ -78,6 +80,7 @@ pub struct Local {
     environment: OnceLock<Arc<Environment>>,
     facts: OnceLock<Arc<Facts>>,
     cancel: Cancel,
+    peers: OnceLock<Arc<dyn Peers>>,
     /// What is wrong with custom facts, to be shown once.
     problems: Mutex<Vec<String>>,
 }
@@ -112,6 +115,13 @@ impl Functions for LazyFunctions {
 impl Local {
     /// Opens the project.
     pub fn open(options: LocalOptions, cancel: Cancel) -> Result<Self, LocalError> {
+        let (root, open) = Self::opening(&options)?;
+        let project = Arc::new(Project::open_dir(&root, open)?);
+        Ok(Self::with_project(project, root, options, cancel))
+    }
+
+    /// The project's directory and how it is opened, for callers that read it through sources of their own.
+    pub fn opening(options: &LocalOptions) -> Result<(PathBuf, OpenOptions), LocalError> {
         let here = std::env::current_dir()
             .map_err(|e| LocalError::Other(format!("the current directory cannot be read: {e}")))?;
         let root = match &options.project {
@@ -136,17 +146,24 @@ impl Local {
                 })
                 .collect()
         };
+        let start = root.clone();
         let open = OpenOptions {
             states: roots(&options.states)?,
             settings: roots(&options.settings)?,
             extensions: options.extensions.clone(),
+            unseal: options.unseal.clone(),
+            outside: Some(Box::new(move |dir| Arc::new(DiskSources::new(start.join(dir))))),
             ..OpenOptions::default()
         };
-        let project = Arc::new(Project::open_dir(&root, open)?);
-        let library = Arc::new(zester_stdlib::library());
+        Ok((root, open))
+    }
+
+    /// Runs on a project that is open already: a published tree. `root` is where relative paths begin.
+    pub fn with_project(project: Arc<Project>, root: PathBuf, options: LocalOptions, cancel: Cancel) -> Self {
+        let library = library();
         let functions = Arc::new(LazyFunctions::default());
         let _ = functions.library.set(library.clone());
-        Ok(Self {
+        Self {
             project,
             root,
             library,
@@ -155,8 +172,19 @@ impl Local {
             environment: OnceLock::new(),
             facts: OnceLock::new(),
             cancel,
+            peers: OnceLock::new(),
             problems: Mutex::default(),
-        })
+        }
+    }
+
+    /// Uses these facts instead of looking at the machine. The first call wins.
+    pub fn set_facts(&self, facts: Arc<Facts>) {
+        let _ = self.facts.set(facts);
+    }
+
+    /// Asks these peers for what they publish; nobody is asked without. The first call wins.
+    pub fn set_peers(&self, peers: Arc<dyn Peers>) {
+        let _ = self.peers.set(peers);
     }
 
     /// Facts of this machine, custom ones and those of `--facts` among them.
@@ -169,7 +197,7 @@ impl Local {
         let custom =
             facts::collect_custom(&mut collected, &directories, machine().commands.as_ref(), &self.cancel);
         *self.problems.lock().unwrap_or_else(|e| e.into_inner()) = custom.problems;
-        if let Some(path) = &self.options.facts {
+        if let Some(path) = self.options.facts.as_ref().filter(|path| !path.is_dir()) {
             let wrong = |message: String| LocalError::Facts { path: path.clone(), message };
             let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
             collected.merge_text(&text).map_err(|e| wrong(e.to_string()))?;
@@ -273,6 +301,7 @@ impl Local {
                 settings: settings.clone(),
                 test: self.options.test,
             }),
+            peers: self.peers.get().cloned().unwrap_or_else(|| Arc::new(NoPeers)),
             library: self.library.clone(),
             run: Arc::new(RunCache::default()),
             cancel: self.cancel.clone(),
@@ -290,6 +319,12 @@ impl Local {
         // The first call wins: exec functions look at the machine, and only pillar-like ones at settings.
         let _ = self.functions.context.get_or_init(|| self.context(facts, settings));
     }
+}
+
+/// All functions; made once per process.
+pub fn library() -> Arc<Library> {
+    static LIBRARY: OnceLock<Arc<Library>> = OnceLock::new();
+    LIBRARY.get_or_init(|| Arc::new(zester_stdlib::library())).clone()
 }
 
 /// The providers of this machine.

@@ -1,1 +1,11 @@
-//! The Zester language server: a thin protocol layer over the compiler.
+//! The Zester language server.
+//!
+//! Two layers: `ide` answers questions with plain data over the compiler's trees (byte ranges, no protocol), `request`
+//! translates one request of the protocol in each file. `server` keeps the documents, runs checks in the background
+//! and hands requests out. What the language is, only the compiler knows.
+
+mod ide;
+mod request;
+mod server;
+
+pub use server::{ServerError, run, run_stdio};

@@ -124,6 +124,22 @@ pub trait StateFiles: Send + Sync {
     fn render(&self, env: &str, name: &str, text: &str, context: &Map) -> Result<String, String>;
 }
 
+/// What the peels of a fleet publish for each other: the basket, Salt's mine.
+pub trait Peers: Send + Sync {
+    /// What the peels that match `target` publish under `name`, by peel. `kind` is Salt's kind of target (`glob`, `grain`, …) or empty for the
+    /// target language. Peels that publish nothing under it are left out; the error is a full sentence.
+    fn shared(&self, target: &str, kind: &str, name: &str) -> Result<Map, String>;
+}
+
+/// A machine without a fleet: nobody publishes anything.
+pub struct NoPeers;
+
+impl Peers for NoPeers {
+    fn shared(&self, _target: &str, _kind: &str, _name: &str) -> Result<Map, String> {
+        Ok(Map::new())
+    }
+}
+
 /// What a function may know and use.
 #[derive(Clone)]
 pub struct Context {
@@ -135,6 +151,8 @@ pub struct Context {
     pub settings: Arc<Value>,
     /// The state tree.
     pub tree: Arc<dyn StateFiles>,
+    /// What other peels publish.
+    pub peers: Arc<dyn Peers>,
     /// All functions, for `module.run` and guards that call.
     pub library: Arc<crate::Library>,
     /// Things computed once per run.

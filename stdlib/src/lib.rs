@@ -32,7 +32,7 @@ mod user;
 mod virtualenv;
 
 pub use cmd::environment::variables as environment;
-pub use context::{Cancel, Context, Machine, ManagedPaths, RunCache, StateFiles};
+pub use context::{Cancel, Context, Machine, ManagedPaths, NoPeers, Peers, RunCache, StateFiles};
 pub use library::{BoundLibrary, Exec, Library, StateFunction};
 pub use state::{Changes, Failure, Outcome, Plan, State, change};
 pub use zester_stdlib_derive::Arguments;

@@ -1,6 +1,6 @@
 //! `zester apply`
 
-use super::plan::make;
+use super::{plan::make, run::Sending};
 use crate::{
     options::{Common, Output},
     output::{Exit, Failure, findings, print},
@@ -8,6 +8,7 @@ use crate::{
 use clap::Args;
 use serde_json::{Value as Json, json};
 use std::{
+    collections::BTreeSet,
     io::{IsTerminal, Write},
     path::PathBuf,
     sync::{
@@ -18,8 +19,10 @@ use std::{
 use zester_compiler::{
     check::{CheckOptions, check},
     ir::Dag,
+    types::{Map, Value},
 };
 use zester_executor::{
+    job::message::Call,
     local::Local,
     runner::{self, Lock, LockError, Observer, Outcome, Return, RunOptions, Silent, StateResult, Status},
 };
@@ -51,24 +54,63 @@ pub struct ApplyArgs {
     /// Waits while another apply runs on this machine, instead of giving up.
     #[arg(long)]
     pub wait: bool,
+    /// Applies the published tree on the peels that match, not here.
+    #[arg(short = 't', long, value_name = "TARGET", conflicts_with_all = ["plan", "wait"])]
+    pub target: Option<String>,
+    #[command(flatten)]
+    pub sending: Sending,
+}
+
+/// On the peels that match: the published tree, not the one of this directory.
+fn on_fleet(common: &Common, args: &ApplyArgs, target: &str) -> Result<Exit, Failure> {
+    let mut kwargs = Map::new();
+    if let Some(env) = &common.env {
+        kwargs.insert("env".to_owned(), Value::Str(env.clone()));
+    }
+    if args.failhard {
+        kwargs.insert("failhard".to_owned(), Value::Bool(true));
+    }
+    let mut settings = Map::new();
+    for text in &common.set {
+        let Some((path, value)) = text.split_once('=') else {
+            return Err(Failure::new(format!("`--set {text}` has no `=`; write --set path=value")));
+        };
+        let value = zester_compiler::project::read_yaml(value).map_err(Failure::new)?;
+        settings.insert(path.to_owned(), value);
+    }
+    if !settings.is_empty() {
+        kwargs.insert("settings".to_owned(), Value::Map(settings));
+    }
+    let call = Call {
+        function: "state.apply".to_owned(),
+        args: args.refs.iter().map(|r| Value::Str(r.clone())).collect(),
+        kwargs,
+        test: args.test,
+    };
+    super::run::send(common, target, call, &args.sending, args.detailed_exitcode)
 }
 
 /// Runs the command.
 pub fn run(common: &Common, args: &ApplyArgs) -> Result<Exit, Failure> {
+    if let Some(target) = &args.target {
+        return on_fleet(common, args, target);
+    }
     let cancel = Cancel::default();
     let signal = signals(&cancel)?;
-    let local = Local::open(common.local(args.test), cancel.clone())?;
+    let local = Local::open(common.local_with_secrets(args.test)?, cancel.clone())?;
     let color = common.colored(std::io::stderr().is_terminal());
     let made = match &args.plan {
         Some(path) => {
             let dag = saved(path, args.digest.as_deref())?;
             let facts = local.facts()?;
-            let (settings, diagnostics) = local.settings()?;
+            let (settings, mut diagnostics) = local.settings()?;
+            settings.mask().diagnostics(&mut diagnostics);
             findings(&diagnostics, local.project.files(), color);
             if diagnostics.iter().any(|d| d.is_error()) {
                 None
             } else {
-                Some((dag, super::plan::With { facts, settings: settings.value }))
+                let mask = settings.mask();
+                Some((dag, super::plan::With { facts, settings: settings.value, mask }))
             }
         }
         None => match make(&local, &args.refs, common.quiet, color)? {
@@ -108,11 +150,16 @@ pub fn run(common: &Common, args: &ApplyArgs) -> Result<Exit, Failure> {
         }
         _ => Box::new(Silent),
     };
-    let result = runner::run(&dag, &context, RunOptions { failhard: args.failhard }, observer.as_ref());
+    let result = runner::run(
+        &dag,
+        &context,
+        RunOptions { failhard: args.failhard, mask: with.mask },
+        observer.as_ref(),
+    );
     match common.output {
         Output::Text => {
             let color = common.colored(std::io::stdout().is_terminal());
-            print(&report(&result, common.verbose, common.quiet, color));
+            print(&states(&result, common.verbose, common.quiet, color));
         }
         Output::Yaml => {
             let text = serde_yaml::to_string(&document(&result, &with.facts.id))
@@ -151,9 +198,8 @@ fn signals(cancel: &Cancel) -> Result<Arc<AtomicUsize>, Failure> {
 
 /// Checks the files the run uses; with an error in them nothing is touched.
 fn checked(local: &Local, dag: &Dag, color: bool) -> Result<bool, Failure> {
-    let mut paths: Vec<String> = dag.graph.node_weights().map(|n| n.origin.file.clone()).collect();
-    paths.sort();
-    paths.dedup();
+    let used: BTreeSet<&str> = dag.graph.node_weights().map(|n| &*n.origin.file).collect();
+    let paths: Vec<String> = used.into_iter().map(str::to_owned).collect();
     if paths.is_empty() {
         return Ok(true);
     }
@@ -228,7 +274,26 @@ fn paint(text: &str, code: &str, color: bool) -> String {
 }
 
 /// The report for people: changes with their diffs, then failures, then the counts.
-fn report(result: &Return, verbose: bool, quiet: bool, color: bool) -> String {
+pub fn states(result: &Return, verbose: bool, quiet: bool, color: bool) -> String {
+    let (mut out, counts) = parts(result, verbose, quiet, color);
+    if !quiet || result.counts.failed > 0 {
+        out.push_str(&format!("{counts} in {:.2} s{}\n", result.duration_ms / 1000.0, interrupted(result)));
+    }
+    out
+}
+
+fn interrupted(result: &Return) -> &'static str {
+    if result.status == Status::Cancelled { "; interrupted" } else { "" }
+}
+
+/// The same without the time it took, so that peels with the same outcome say the same.
+pub fn timeless(result: &Return, verbose: bool, quiet: bool, color: bool) -> String {
+    let (out, counts) = parts(result, verbose, quiet, color);
+    format!("{out}{counts}{}", interrupted(result))
+}
+
+/// The states worth a line, and the counts.
+fn parts(result: &Return, verbose: bool, quiet: bool, color: bool) -> (String, String) {
     let mut out = String::new();
     let shown = |outcome: Outcome| match outcome {
         Outcome::Failed => true,
@@ -276,11 +341,7 @@ fn report(result: &Return, verbose: bool, quiet: bool, color: bool) -> String {
     if parts.is_empty() {
         parts.push("no states".to_owned());
     }
-    if !quiet || counts.failed > 0 {
-        let cancelled = if result.status == Status::Cancelled { "; interrupted" } else { "" };
-        out.push_str(&format!("{} in {:.2} s{cancelled}\n", parts.join(", "), result.duration_ms / 1000.0));
-    }
-    out
+    (out, parts.join(", "))
 }
 
 fn changes(state: &StateResult, color: bool) -> String {
@@ -297,6 +358,16 @@ fn changes(state: &StateResult, color: bool) -> String {
                 };
                 out.push_str(&format!("    {}\n", paint(line, code, color)));
             }
+            continue;
+        }
+        // A command that went well has nothing to say with these.
+        let silent = match key.as_str() {
+            "pid" => true,
+            "retcode" => *value == Value::Int(0),
+            "stdout" | "stderr" => value.as_str() == Some(""),
+            _ => false,
+        };
+        if silent {
             continue;
         }
         let text = match (value.lookup("old", '\0'), value.lookup("new", '\0')) {

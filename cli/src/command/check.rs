@@ -1,21 +1,28 @@
 //! `zester check`
 
+mod repair;
+mod statistics;
+mod watch;
+
+use super::scope;
 use crate::{
+    known::{self, Known},
     options::{Common, Output},
     output::{Exit, Failure, print},
 };
 use clap::{Args, ValueEnum};
 use std::{
-    collections::BTreeMap,
     io::{IsTerminal, Read},
     path::Path,
     sync::Arc,
 };
 use zester_compiler::{
-    check::{CheckOptions, check},
+    check::{CheckOptions, Report, check, settle},
     diagnostic::{self, Levels, Severity},
-    project::{OpenOptions, Project},
-    source::{DiskSources, SourceError, Sources},
+    fleet,
+    infer::reveal_at,
+    project::Project,
+    source::{DiskSources, Files, Overlay},
 };
 use zester_executor::local::Local;
 
@@ -36,12 +43,32 @@ pub struct CheckArgs {
     /// Sets a rule's level: CODE=allow|hint|warn|deny. Repeatable.
     #[arg(long, value_name = "CODE=LEVEL")]
     pub level: Vec<String>,
+    #[command(flatten)]
+    pub known: Known,
     /// Shows at most so many findings.
     #[arg(long, value_name = "N")]
     pub max: Option<usize>,
-    /// Ends with a table of the rules that found something.
+    /// Prints the type of the expression at FILE:LINE:COLUMN instead of checking. Columns count characters, from 1.
+    #[arg(long, value_name = "FILE:LINE:COL", conflicts_with_all = ["paths", "format", "statistics", "fix", "add_allow", "watch"])]
+    pub reveal: Option<String>,
+    /// With `--reveal`: tells what nobody can know (`any`) from what the checker does not know yet (`any?`).
+    #[arg(long, requires = "reveal")]
+    pub debug_types: bool,
+    /// Ends with a table of the rules that found something, and of how much has a fix.
     #[arg(long)]
     pub statistics: bool,
+    /// Applies the fixes that cannot change what a file means, writes the files, and reports what remains.
+    #[arg(long)]
+    pub fix: bool,
+    /// With `--fix`: applies the fixes that need a person's eye too, such as renaming to the nearest name.
+    #[arg(long = "unsafe", requires = "fix")]
+    pub unsafe_too: bool,
+    /// Writes a `zester: allow(CODE)` comment for everything that is found, and reports what remains.
+    #[arg(long)]
+    pub add_allow: bool,
+    /// Stays, and checks again whenever a file changes. Ends with Ctrl-C.
+    #[arg(long, conflicts_with_all = ["fix", "add_allow", "stdin_filename"])]
+    pub watch: bool,
 }
 
 /// Forms of the report.
@@ -59,35 +86,19 @@ pub enum Format {
     Short,
 }
 
-/// A tree with one file replaced by what an editor holds.
-struct Overlay {
-    below: DiskSources,
-    path: String,
-    text: Arc<[u8]>,
+/// What is said beside the findings.
+#[derive(Default)]
+pub struct Said {
+    /// Fixes applied, and files written.
+    fixed: Option<(usize, usize)>,
+    /// Findings allowed by new comments, and files written.
+    allowed: Option<(usize, usize)>,
 }
 
-impl Sources for Overlay {
-    fn read(&self, path: &str) -> Result<Arc<[u8]>, SourceError> {
-        if path == self.path { Ok(self.text.clone()) } else { self.below.read(path) }
-    }
-
-    fn is_file(&self, path: &str) -> bool {
-        path == self.path || self.below.is_file(path)
-    }
-
-    fn is_dir(&self, path: &str) -> bool {
-        self.below.is_dir(path)
-    }
-
-    fn files_below(&self, path: &str) -> Vec<String> {
-        let mut files = self.below.files_below(path);
-        let inside = path.is_empty() || self.path.starts_with(&format!("{}/", path.trim_end_matches('/')));
-        if inside && !files.contains(&self.path) {
-            files.push(self.path.clone());
-            files.sort();
-        }
-        files
-    }
+/// A project whose files can be laid over.
+pub struct Opened {
+    local: Local,
+    overlay: Arc<Overlay>,
 }
 
 /// Runs the command.
@@ -101,43 +112,84 @@ pub fn run(common: &Common, args: &CheckArgs) -> Result<Exit, Failure> {
             .ok_or_else(|| Failure::new(format!("`--level {level}`: expected CODE=LEVEL")))?;
         levels.set(rule, word).map_err(|e| Failure::new(format!("`--level {level}`: {e}")))?;
     }
-    let mut local_options = common.local(true);
-    // A path that names .sls files says that they are to be read.
-    if args.paths.iter().any(|p| has_sls(Path::new(p))) {
-        local_options.extensions.push("sls".to_owned());
-    }
-    let local = Local::open(local_options.clone(), zester_stdlib::Cancel::default())?;
-    let root = local.root.clone();
-    let mut paths = Vec::new();
-    let mut project = local.project.clone();
-    for path in &args.paths {
-        if path == "-" {
-            let name = args.stdin_filename.clone().ok_or_else(|| {
-                Failure::new("`-` needs --stdin-filename FILE, the path the text stands for")
-            })?;
-            let name = relative(&root, &name)?;
-            let mut text = Vec::new();
-            std::io::stdin()
-                .lock()
-                .take(zester_compiler::source::MAX_SOURCE_BYTES)
-                .read_to_end(&mut text)
-                .map_err(|e| Failure::new(format!("stdin cannot be read: {e}")))?;
-            let overlay = Overlay { below: DiskSources::new(&root), path: name.clone(), text: text.into() };
-            let options = OpenOptions {
-                extensions: local_options.extensions.clone(),
-                outside: Some(Box::new(|dir| Arc::new(DiskSources::new(dir)))),
-                ..OpenOptions::default()
-            };
-            project = Arc::new(Project::open(Arc::new(overlay), options)?);
-            paths.push(name);
-        } else {
-            paths.push(relative(&root, path)?);
+    let mut local_options = common.local_without_secrets()?;
+    scope::adapt(&mut local_options, &args.paths);
+    if let Some(place) = &args.reveal {
+        if has_sls(Path::new(place.split(':').next().unwrap_or_default())) {
+            local_options.extensions.push("sls".to_owned());
         }
+        let local = Local::open(local_options, zester_stdlib::Cancel::default())?;
+        return show_type(&local, place, args.debug_types, common.output != Output::Text);
     }
-    let report = check(&project, local.library.registry(), &CheckOptions { paths, levels })
-        .map_err(|e| Failure::new(e.to_string()))?;
-    let files = project.files();
+    if args.watch {
+        if args.paths.iter().any(|path| path == "-") {
+            return Err(Failure::new("`-` cannot be watched: stdin is read once"));
+        }
+        return watch::run(common, args, format, &levels);
+    }
+    let (root, open) = Local::opening(&local_options)?;
+    let overlay = Arc::new(Overlay::new(Arc::new(DiskSources::new(&root))));
+    let paths = read_paths(args, &root, &overlay)?;
+    let project = Arc::new(Project::open(overlay.clone(), open)?);
+    let local = Local::with_project(project, root, local_options, zester_stdlib::Cancel::default());
+    let opened = Opened { local, overlay };
+    let options = CheckOptions { paths, levels };
+    let mut said = Said::default();
+    let mut report = if args.fix {
+        repair::fix(&opened, &options, args.unsafe_too, &mut said)?
+    } else {
+        check(&opened.local.project, opened.local.library.registry(), &options)
+            .map_err(|e| Failure::new(e.to_string()))?
+    };
+    if report.counts.files == 0
+        && let Some(nothing) = scope::nothing_found(&opened.local.root, &args.paths)
+    {
+        return Err(nothing);
+    }
+    if args.add_allow {
+        report = repair::add_allow(&opened, &options, &report, &mut said)?;
+    }
+    if args.known.asked(common) {
+        add_fleet(common, args, &opened.local, &options, &mut report)?;
+    }
+    present(common, args, format, opened.local.project.files(), &report, &said);
+    // The process ends now; taking thousands of trees apart first would only delay it.
+    std::mem::forget(opened);
+    Ok(if report.has_errors() { Exit::Problems } else { Exit::Fine })
+}
+
+/// The given paths as the project knows them; what stdin holds is laid over its path.
+fn read_paths(args: &CheckArgs, root: &Path, overlay: &Overlay) -> Result<Vec<String>, Failure> {
+    let mut paths = Vec::new();
+    for path in &args.paths {
+        if path != "-" {
+            paths.push(relative(root, path)?);
+            continue;
+        }
+        if args.fix || args.add_allow {
+            return Err(Failure::new("a file from stdin cannot be written to"));
+        }
+        let name = args
+            .stdin_filename
+            .as_ref()
+            .ok_or_else(|| Failure::new("`-` needs --stdin-filename FILE, the path the text stands for"))?;
+        let name = relative(root, name)?;
+        let mut text = Vec::new();
+        std::io::stdin()
+            .lock()
+            .take(zester_compiler::source::MAX_SOURCE_BYTES)
+            .read_to_end(&mut text)
+            .map_err(|e| Failure::new(format!("stdin cannot be read: {e}")))?;
+        overlay.set(&name, Some(&text));
+        paths.push(name);
+    }
+    Ok(paths)
+}
+
+/// Prints a report in its form.
+fn present(common: &Common, args: &CheckArgs, format: Format, files: &Files, report: &Report, said: &Said) {
     let shown = &report.diagnostics[..report.diagnostics.len().min(args.max.unwrap_or(usize::MAX))];
+    let statistics = if args.statistics { statistics::table(&report.diagnostics) } else { String::new() };
     let text = match format {
         Format::Human => {
             let color = common.colored(std::io::stdout().is_terminal());
@@ -147,28 +199,129 @@ pub fn run(common: &Common, args: &CheckArgs) -> Result<Exit, Failure> {
             if shown.len() < report.diagnostics.len() && !common.quiet {
                 text.push_str(&format!("… and {} more\n", report.diagnostics.len() - shown.len()));
             }
+            text.push_str(&statistics);
             if !common.quiet {
+                text.push_str(&sentences(said));
                 text.push_str(&diagnostic::summary(&report.diagnostics, report.counts.files));
                 text.push('\n');
             }
             text
         }
-        Format::Json => diagnostic::json(shown, files, report.counts) + "\n",
+        Format::Json => {
+            with_additions(diagnostic::json(shown, files, report.counts), args, report, said) + "\n"
+        }
         Format::Sarif => diagnostic::sarif(shown, files) + "\n",
         Format::Github => diagnostic::github(shown, files),
         Format::Short => diagnostic::short(shown, files),
     };
     print(&text);
-    if args.statistics {
-        let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-        for d in &report.diagnostics {
-            *counts.entry((d.rule.code, d.rule.name)).or_default() += 1;
-        }
-        for ((code, name), count) in counts {
-            eprintln!("{count:>6}  {code}  {name}");
-        }
+    if matches!(format, Format::Sarif | Format::Github | Format::Short) {
+        eprint!("{statistics}{}", if common.quiet { String::new() } else { sentences(said) });
     }
-    Ok(if report.has_errors() { Exit::Problems } else { Exit::Fine })
+}
+
+/// What `--fix` and `--add-allow` did.
+fn sentences(said: &Said) -> String {
+    let mut out = String::new();
+    let many = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+    if let Some((fixes, files)) = said.fixed {
+        out.push_str(&format!(
+            "applied {} in {}\n",
+            many(fixes, "fix").replace("fixs", "fixes"),
+            many(files, "file")
+        ));
+    }
+    if let Some((findings, files)) = said.allowed {
+        out.push_str(&format!("allowed {} in {}\n", many(findings, "finding"), many(files, "file")));
+    }
+    out
+}
+
+/// The document with what was asked for beside the findings.
+fn with_additions(document: String, args: &CheckArgs, report: &Report, said: &Said) -> String {
+    if !args.statistics && said.fixed.is_none() && said.allowed.is_none() {
+        return document;
+    }
+    let Ok(serde_json::Value::Object(mut map)) = serde_json::from_str(&document) else { return document };
+    if args.statistics {
+        map.insert("statistics".to_owned(), statistics::document(&report.diagnostics));
+    }
+    if let Some((fixes, _)) = said.fixed {
+        map.insert("fixed".to_owned(), fixes.into());
+    }
+    if let Some((findings, _)) = said.allowed {
+        map.insert("allowed".to_owned(), findings.into());
+    }
+    serde_json::to_string(&map).unwrap_or(document)
+}
+
+/// `--reveal`
+fn show_type(local: &Local, place: &str, debug: bool, as_json: bool) -> Result<Exit, Failure> {
+    let malformed =
+        || Failure::new(format!("`--reveal {place}`: expected FILE:LINE:COLUMN, both counted from 1"));
+    let mut parts = place.rsplitn(3, ':');
+    let mut number = || parts.next().and_then(|n| n.parse::<u32>().ok()).filter(|n| *n > 0);
+    let (column, line) = (number().ok_or_else(malformed)?, number().ok_or_else(malformed)?);
+    let path = relative(&local.root, parts.next().ok_or_else(malformed)?)?;
+    let found = reveal_at(&local.project, local.library.registry(), &path, line, column)
+        .map_err(|e| Failure::new(e.to_string()))?;
+    let Some(found) = found else {
+        return Err(Failure::new(format!("no template expression stands at {path}:{line}:{column}")));
+    };
+    let text = if debug { format!("{:#}", found.ty) } else { found.ty.to_string() };
+    let file = local.project.files().get(found.span.file);
+    let source = file.text.get(found.span.range()).unwrap_or_default();
+    if as_json {
+        let document = serde_json::json!({"format_version": "1.0", "expression": source, "type": text});
+        print(&format!("{document}\n"));
+    } else {
+        print(&format!("{source}: {text}\n"));
+    }
+    Ok(Exit::Fine)
+}
+
+/// Adds what would fail for known peels.
+fn add_fleet(
+    common: &Common,
+    args: &CheckArgs,
+    local: &Local,
+    options: &CheckOptions,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let start = std::time::Instant::now();
+    let project = &local.project;
+    let peels = args.known.peels(common, project)?;
+    let elsewhere = known::without_machine(project.clone(), local, common);
+    let fleet = known::plans(&elsewhere, common, &peels, &[], false);
+    let found = fleet::findings(&fleet, project, &peels, &report.diagnostics);
+    report.diagnostics.extend(settle(project, &options.levels, found));
+    let files = project.files();
+    report
+        .diagnostics
+        .sort_by_cached_key(|d| (files.get(d.span.file).path.clone(), d.span.start, d.span.end));
+    if !common.quiet {
+        let plans = fleet.classes.len();
+        eprintln!(
+            "{} {}, {plans} different {}",
+            peels.len(),
+            if peels.len() == 1 { "peel" } else { "peels" },
+            if plans == 1 { "plan" } else { "plans" }
+        );
+    }
+    if args.statistics {
+        let memory = peak_memory_mib().map(|m| format!(", {m} MiB at most")).unwrap_or_default();
+        eprintln!("{:.3} s{memory}", start.elapsed().as_secs_f64());
+    }
+    // As with the trees: the process ends soon.
+    std::mem::forget((fleet, peels));
+    Ok(())
+}
+
+/// The most memory this process has had, in MiB, where the system says so.
+fn peak_memory_mib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib / 1024)
 }
 
 fn has_sls(path: &Path) -> bool {

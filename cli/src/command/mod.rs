@@ -1,11 +1,32 @@
 //! One file per command; the doc comment of its arguments is its manual.
 
 pub mod apply;
+pub mod auth;
+pub mod basket;
+pub mod ca;
 pub mod check;
 pub mod completions;
+pub mod diff;
 pub mod doc;
+pub mod doctor;
+pub mod enroll;
+pub mod event;
 pub mod explain;
 pub mod facts;
+pub mod fmt;
+pub mod graph;
+pub mod init;
+pub mod job;
+pub mod kv;
+pub mod lab;
+pub mod lsp;
+pub mod master;
+pub mod peel;
 pub mod plan;
+pub mod publish;
 pub mod render;
+pub mod run;
+pub mod scope;
+pub mod secret;
 pub mod settings;
+pub mod setup;

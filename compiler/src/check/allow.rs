@@ -31,6 +31,9 @@ rule! {
     pub UNKNOWN_ALLOW = "Z0033", "unknown-allow", Warning;
 }
 
+/// What an allow comment begins with.
+pub const MARK: &str = "zester: allow(";
+
 /// The allow comments of a file.
 #[derive(Default)]
 pub struct Allows {
@@ -41,7 +44,6 @@ pub struct Allows {
 impl Allows {
     /// Reads the comments of a text; names that are no rules are reported.
     pub fn of(file: FileId, text: &str, diagnostics: &mut Vec<Diagnostic>) -> Self {
-        const MARK: &str = "zester: allow(";
         let mut allows = Self::default();
         if !text.contains(MARK) {
             return allows;
@@ -78,7 +80,7 @@ impl Allows {
                             format!("There is no rule `{}`", name.trim()),
                         );
                         if let Some(near) = nearest {
-                            diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+                            diagnostic = diagnostic.did_you_mean(near);
                         }
                         diagnostics.push(diagnostic);
                     }
@@ -86,6 +88,11 @@ impl Allows {
             }
         }
         allows
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.by_line.is_empty()
     }
 
     /// Whether a finding is allowed.

@@ -1,13 +1,16 @@
 //! Names in templates that belong to the language: filters, tests, and functions called through `salt[…]`.
 
-use super::walk::{roots, visit};
+use super::{
+    functions::list_of,
+    walk::{roots, visit},
+};
 use crate::{
     diagnostic::{Applicability, Diagnostic, Severity, nearest},
     rule,
     source::Span,
     syntax::{
         Tree,
-        expression::{Expr, ExprKind},
+        expression::{Argument, Expr, ExprKind},
     },
     types::{Effect, FunctionKind, Registry, Value},
 };
@@ -105,6 +108,21 @@ rule! {
     ///     - comment: {{ grains['id'] }}
     /// ```
     pub COMMAND_CALL = "Z0407", "command-while-rendering", Hint;
+
+    /// A function that a template calls has no argument of that name.
+    ///
+    /// The call fails on every peel that renders it.
+    ///
+    /// ```yaml
+    /// {% set version = salt['pkg.version'](pkgname='nginx') %}
+    /// ```
+    ///
+    /// `zester doc pkg.version` lists the arguments:
+    ///
+    /// ```yaml
+    /// {% set version = salt['pkg.version']('nginx') %}
+    /// ```
+    pub UNKNOWN_ARGUMENT = "Z0408", "unknown-argument", Error;
 }
 
 /// Filters of Jinja, Salt and Zester.
@@ -384,9 +402,10 @@ pub fn check_calls(tree: &Tree, registry: &Registry, custom: &Custom<'_>, diagno
             ExprKind::Test { name, name_span, .. } if !name.is_empty() && !custom.filters => {
                 check_word(&UNKNOWN_TEST, "test", name, *name_span, TESTS, diagnostics);
             }
-            ExprKind::Call { callee, .. } => {
+            ExprKind::Call { callee, args } => {
                 if let Some((name, span)) = exec_name(callee) {
                     check_exec(&name, span, registry, custom, diagnostics);
+                    check_arguments(&name, args, registry, custom, diagnostics);
                 }
             }
             _ => {}
@@ -534,6 +553,34 @@ fn check_exec(
         .help("a custom module lives in `_modules/` of the state tree");
     diagnostic.severity = Severity::Warning;
     diagnostics.push(diagnostic);
+}
+
+/// Named arguments against the signature of a function that is provided here.
+fn check_arguments(
+    name: &str,
+    args: &[Argument],
+    registry: &Registry,
+    custom: &Custom<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let Some((module, function)) = name.split_once('.') else { return };
+    let Some(signature) = registry.get(FunctionKind::Exec, module, function) else { return };
+    if signature.open || custom.modules.contains(module) || ENVIRONMENT_FUNCTIONS.contains(&name) {
+        return;
+    }
+    let names: Vec<&str> = signature.params.iter().map(|p| p.name).collect();
+    for (word, span) in args.iter().filter_map(|a| a.name.as_ref()) {
+        if signature.param(word).is_some() {
+            continue;
+        }
+        let message = format!("`{name}` has no argument `{word}`");
+        let diagnostic = Diagnostic::new(&UNKNOWN_ARGUMENT, *span, message);
+        diagnostics.push(match nearest(word, names.iter().copied()) {
+            Some(near) => diagnostic.did_you_mean(near),
+            None if names.is_empty() => diagnostic.help(format!("`{name}` takes no arguments")),
+            None => diagnostic.help(list_of("its arguments are", &names)),
+        });
+    }
 }
 
 /// Salt's functions that change the machine, whether or not they are provided here.

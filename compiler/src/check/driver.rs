@@ -1,14 +1,19 @@
 //! Runs all rules over a project and puts their findings in order.
 
 use super::{
-    CheckError, CheckOptions, OpaqueFile, Report,
-    allow::Allows,
-    calls, functions, ids, imports, order, parameters, references, resources, scope, targets, top, whole,
-    workspace::{Unit, UnitKind, Workspace, in_parallel},
+    CheckError, CheckOptions, OpaqueFile, Report, calls, ids, imports, library,
+    memory::{Local, Memory},
+    order, parameters, references, removal, reserved, resources, scope, secrets, settings, settings_files,
+    targets, top, unused, values,
+    view::View,
+    whole,
+    workspace::{UnitKind, Workspace, in_parallel},
 };
 use crate::{
-    diagnostic::{Diagnostic, FileCounts, Severity},
+    diagnostic::{Diagnostic, FileCounts, Rule, Severity},
+    infer,
     project::{Project, TreeKind},
+    settings::{Inferred, Schema},
     source::FileId,
     types::Registry,
 };
@@ -16,36 +21,57 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Checks a project: all its files, or the given ones with what they reach.
 pub fn check(project: &Project, registry: &Registry, options: &CheckOptions) -> Result<Report, CheckError> {
-    let (workspace, unreadable) = Workspace::open(project, registry, options)?;
+    let mut memory = Memory::default();
+    let report = check_with(project, registry, options, &mut memory, &mut |_| {});
+    // Taking thousands of trees apart need not delay the answer; without a thread it is done here.
+    let _ = std::thread::Builder::new().spawn(move || drop(memory));
+    report
+}
+
+/// Checks a project, with what is known of it from an earlier check. `see` is shown all files, linked.
+pub fn check_with(
+    project: &Project,
+    registry: &Registry,
+    options: &CheckOptions,
+    memory: &mut Memory,
+    see: &mut dyn FnMut(&Workspace<'_>),
+) -> Result<Report, CheckError> {
+    let (mut workspace, unreadable) = Workspace::open(project, registry, options, memory)?;
+    see(&workspace);
     let mut diagnostics: Vec<Diagnostic> =
         unreadable.iter().map(|file| whole::unreadable(project.files(), file)).collect();
+    let data = infer::Data::of(&workspace, memory);
+    check_apart(&mut workspace, &data, &mut diagnostics);
+    check_together(&workspace, &data, &mut diagnostics);
+    let levels = &project.config().levels;
+    let is_on = |rule: &Rule| {
+        let adjusted = options.levels.adjust(rule).or_else(|| levels.adjust(rule));
+        adjusted.unwrap_or(rule.severity) != Severity::Allow
+    };
+    check_all_settings(&workspace, &data.inferred, &is_on, &mut diagnostics);
+    let facts = reserved::check_facts(&workspace, &mut diagnostics);
 
-    let custom = calls::Custom { modules: &workspace.custom, filters: false };
-    let local = in_parallel(&workspace.units, |unit| {
-        let mut found = Vec::new();
-        check_unit(&workspace, unit, &custom, &mut found);
-        found
-    });
-    diagnostics.extend(local.into_iter().flatten());
-    check_together(&workspace, &mut diagnostics);
-
-    let wanted: HashMap<FileId, &Unit> =
-        workspace.units.iter().filter(|u| u.wanted).map(|u| (u.tree.file, u)).collect();
-    let unreadable_ids: HashSet<FileId> =
-        unreadable.iter().filter_map(|f| project.files().by_path(&f.path)).map(|f| f.id).collect();
-    diagnostics.retain(|d| wanted.contains_key(&d.span.file) || unreadable_ids.contains(&d.span.file));
-
-    let allows: HashMap<FileId, Allows> = workspace
+    let wanted: HashMap<FileId, usize> = workspace
         .units
         .iter()
-        .filter(|u| u.wanted)
-        .map(|u| (u.tree.file, Allows::of(u.tree.file, &u.tree.text, &mut diagnostics)))
+        .enumerate()
+        .filter(|(_, u)| u.wanted)
+        .map(|(index, u)| (u.tree.file, index))
         .collect();
+    let unreadable_ids: HashSet<FileId> =
+        unreadable.iter().filter_map(|f| project.files().by_path(&f.path)).map(|f| f.id).collect();
+    let others =
+        |file: &FileId| unreadable_ids.contains(file) || (options.paths.is_empty() && facts.contains(file));
+    diagnostics.retain(|d| wanted.contains_key(&d.span.file) || others(&d.span.file));
+    for index in wanted.values() {
+        diagnostics.extend(workspace.kept[*index].allows.1.iter().cloned());
+    }
     diagnostics.retain(|d| {
-        let file = project.files().get(d.span.file);
-        !allows.get(&d.span.file).is_some_and(|a| a.allow(d, &file.lines))
+        let Some(allows) = wanted.get(&d.span.file).map(|index| &workspace.kept[*index].allows.0) else {
+            return true;
+        };
+        allows.is_empty() || !allows.allow(d, &project.files().get(d.span.file).lines)
     });
-    let levels = &project.config().levels;
     let mut diagnostics: Vec<Diagnostic> = diagnostics
         .into_iter()
         .filter_map(|d| {
@@ -55,28 +81,64 @@ pub fn check(project: &Project, registry: &Registry, options: &CheckOptions) -> 
         })
         .collect();
     arrange(project, &mut diagnostics);
+    infer::once_per_project(&mut diagnostics);
+    for diagnostic in &mut diagnostics {
+        for fix in &mut diagnostic.fixes {
+            removal::keep_quotes(&project.files().get(diagnostic.span.file).text, fix);
+        }
+    }
 
     let opaque: Vec<OpaqueFile> = workspace
         .units
         .iter()
-        .filter(|u| u.wanted)
+        .filter(|u| u.wanted && u.kind != UnitKind::Template)
         .filter_map(|u| {
             let opaque = u.tree.opaque.as_ref()?;
             Some(OpaqueFile { path: u.path.clone(), span: opaque.span, reason: opaque.reason.clone() })
         })
-        .filter(|o| wanted.get(&o.span.file).is_some_and(|u| u.kind != UnitKind::Template))
         .collect();
     let counts = FileCounts { files: wanted.len(), structural: wanted.len() - opaque.len() };
+    workspace.into_memory(memory);
     Ok(Report { diagnostics, counts, opaque })
 }
 
+/// Runs the rules on single files, on those where something may have changed.
+fn check_apart(workspace: &mut Workspace<'_>, data: &infer::Data, diagnostics: &mut Vec<Diagnostic>) {
+    let indices: Vec<usize> = (0..workspace.units.len()).collect();
+    let locals = {
+        let workspace = &*workspace;
+        let world = infer::World::new(workspace, data);
+        in_parallel(&indices, |index| {
+            let unit = &workspace.units[*index];
+            let used = workspace.used_as_template.get(&unit.path).copied();
+            let kept = workspace.kept[*index].local.as_ref();
+            let same = |local: &&Local| {
+                local.kind == unit.kind
+                    && local.used == used
+                    && (!local.noted.data || !data.changed)
+                    && local.noted.holds(workspace)
+            };
+            if let Some(local) = kept.filter(same) {
+                return local.clone();
+            }
+            let mut found = Vec::new();
+            let view = View::new(workspace, *index);
+            check_unit(&view, &world, &mut found);
+            removal::complete(&unit.tree, &mut found);
+            Local { kind: unit.kind, used, noted: view.into_noted(), found: found.into() }
+        })
+    };
+    for (local, (unit, kept)) in locals.into_iter().zip(workspace.units.iter().zip(&mut workspace.kept)) {
+        if unit.wanted {
+            diagnostics.extend(local.found.iter().cloned());
+        }
+        kept.local = Some(local);
+    }
+}
+
 /// What a file's own text is enough for.
-fn check_unit(
-    workspace: &Workspace<'_>,
-    unit: &Unit,
-    custom: &calls::Custom<'_>,
-    found: &mut Vec<Diagnostic>,
-) {
+fn check_unit(view: &View<'_>, world: &infer::World<'_>, found: &mut Vec<Diagnostic>) {
+    let unit = view.unit();
     let text_is_foreign = whole::foreign_renderer(unit.tree.file, &unit.tree.text).is_some();
     if unit.kind == UnitKind::Template {
         found.extend(unit.tree.diagnostics.iter().filter(|d| is_about_templates(d)).cloned());
@@ -90,12 +152,20 @@ fn check_unit(
     if text_is_foreign {
         return;
     }
-    calls::check_calls(&unit.tree, workspace.registry, custom, found);
+    let custom = calls::Custom { modules: view.custom(), filters: false };
+    calls::check_calls(&unit.tree, view.registry(), &custom, found);
     scope::set_in_loop(&unit.tree, found);
-    imports::check_imports(workspace, unit, found);
-    let sees_others = workspace.used_as_template.get(&unit.path).copied().unwrap_or(false);
-    if matches!(unit.kind, UnitKind::States | UnitKind::Settings | UnitKind::Top(_)) && !sees_others {
+    infer::check_unit(world, view, found);
+    imports::check_imports(view, found);
+    let is_entry = matches!(unit.kind, UnitKind::States | UnitKind::Settings | UnitKind::Top(_));
+    if is_entry && !view.sees_others() {
         scope::undefined(&unit.tree, found);
+    }
+    if unit.kind == UnitKind::Template {
+        library::check_library(view, found);
+    }
+    if unit.kind == UnitKind::Schema {
+        found.extend(Schema::read(&unit.tree, &unit.env).diagnostics);
     }
     // What was read off a structure that is not understood would be guesses.
     if unit.kind != UnitKind::States || unit.tree.opaque.is_some() {
@@ -105,53 +175,82 @@ fn check_unit(
     ids::duplicates_in_file(unit, found);
     resources::managed_twice(unit, found);
     resources::not_idempotent(unit, found);
-    resources::missing_sources(workspace, unit, found);
-    for function in unit.summary.states.iter().chain(&unit.summary.extends).flat_map(|s| &s.functions) {
-        // What is missing may come from an `extend` in another file.
-        let extended =
-            |d: &&Diagnostic| *d.rule == parameters::MISSING_PARAMETER && workspace.is_extended(function);
-        found.extend(function.diagnostics.iter().filter(|d| !extended(d)).cloned());
-        let Some(name) = &function.name else { continue };
-        // Files for the master name functions of its own kinds, with further dots.
-        if matches!(name.module.as_str(), "local" | "runner" | "wheel" | "caller")
-            || name.function.contains('.')
-        {
-            continue;
+    resources::missing_sources(view, found);
+    values::check_values(unit, found);
+    for state in unit.summary.states.iter().chain(&unit.summary.extends) {
+        for function in &state.functions {
+            // What is missing may come from an `extend` in another file.
+            let extended = |d: &&Diagnostic| {
+                *d.rule == parameters::MISSING_PARAMETER && view.is_extended(state, function)
+            };
+            found.extend(function.diagnostics.iter().filter(|d| !extended(d)).cloned());
+            library::check_name(view, function, found);
         }
-        let (module, word) = function.words;
-        functions::check_function(name, module, word, workspace.registry, &workspace.custom, found);
     }
 }
 
 /// What several files must be known for.
-fn check_together(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
+fn check_together(workspace: &Workspace<'_>, data: &infer::Data, found: &mut Vec<Diagnostic>) {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let mut tops: Vec<Option<Vec<usize>>> = Vec::new();
     for unit in &workspace.units {
-        let UnitKind::Top(kind) = unit.kind else { continue };
-        let files = top::check_top(workspace, unit, kind, found);
-        if kind == TreeKind::States {
-            let all = files.groups.iter().flatten().copied().collect();
-            tops.push((!files.open).then_some(all));
-            groups.extend(files.groups);
+        // Those of the settings have been read for what is inferred.
+        if unit.kind != UnitKind::Top(TreeKind::States) {
+            continue;
         }
+        let files = top::check_top(workspace, unit, TreeKind::States, found);
+        found.extend(files.selections.iter().flat_map(|s| infer::judge_target(data, &s.target)));
+        let all = files.groups.iter().flatten().copied().collect();
+        tops.push((!files.open).then_some(all));
+        groups.extend(files.groups);
     }
+    found.extend(data.inferred.top_findings.iter().cloned());
+    found.extend(data.inferred.selections.iter().flat_map(|s| infer::judge_target(data, &s.target)));
     // Each file is applied with what it includes, whoever applies it.
     groups
         .extend(workspace.states().filter(|(i, _)| !workspace.includes[*i].is_empty()).map(|(i, _)| vec![i]));
     let targets = targets::Targets::of(workspace);
-    for (index, unit) in workspace.units.iter().enumerate() {
-        let foreign = whole::foreign_renderer(unit.tree.file, &unit.tree.text).is_some();
-        if unit.kind == UnitKind::States && unit.tree.opaque.is_none() && !foreign {
-            references::check_references(workspace, index, found);
-            ids::unknown_extends(workspace, index, found);
-            targets::unknown_targets(workspace, &targets, index, found);
-        }
-    }
+    let understood: Vec<usize> = workspace
+        .states()
+        .filter(|(_, unit)| {
+            unit.tree.opaque.is_none() && whole::foreign_renderer(unit.tree.file, &unit.tree.text).is_none()
+        })
+        .map(|(index, _)| index)
+        .collect();
+    let of_files = in_parallel(&understood, |index| {
+        let mut found = Vec::new();
+        references::check_references(workspace, *index, &mut found);
+        ids::unknown_extends(workspace, *index, &mut found);
+        targets::unknown_targets(workspace, &targets, *index, &mut found);
+        found
+    });
+    found.extend(of_files.into_iter().flatten());
     references::include_cycles(workspace, found);
     references::unreachable(workspace, &tops, found);
     ids::duplicates_across(workspace, &groups, found);
     order::check_order(workspace, &groups, found);
+}
+
+/// What is wrong with the settings, and with the secrets in them.
+fn check_all_settings(
+    workspace: &Workspace<'_>,
+    inferred: &Inferred,
+    is_on: &dyn Fn(&Rule) -> bool,
+    found: &mut Vec<Diagnostic>,
+) {
+    let of_files = in_parallel(&workspace.units, |unit| {
+        let mut found = Vec::new();
+        settings_files::check_file(workspace, unit, &mut found);
+        found
+    });
+    found.extend(of_files.into_iter().flatten());
+    settings::check_settings(workspace, inferred, is_on, found);
+    settings_files::include_cycles(workspace, inferred, found);
+    secrets::check_secrets(workspace, inferred, found);
+    reserved::check_reserved(workspace, inferred, found);
+    if is_on(&unused::UNUSED_SETTING) {
+        unused::unused(workspace, inferred, found);
+    }
 }
 
 /// Whether a finding of the syntax layer is about template tags rather than about YAML.

@@ -135,7 +135,10 @@ fn unknown_module(name: &FunctionName, module_span: Span, whole: Span, registry:
     let exact: Vec<&str> = modules
         .iter()
         .copied()
-        .filter(|m| registry.get(FunctionKind::State, m, function).is_some())
+        .filter(|m| {
+            registry.get(FunctionKind::State, m, function).is_some()
+                || registry.exists_elsewhere(FunctionKind::State, m, function)
+        })
         .collect();
     if let Some(near) = nearest(module, exact.iter().copied()).or_else(|| near_module(module, &modules)) {
         return Diagnostic::new(&UNKNOWN_MODULE, module_span, message)
@@ -160,7 +163,11 @@ fn near_module<'a>(module: &str, modules: &[&'a str]) -> Option<&'a str> {
     candidates.sort_unstable();
     candidates.dedup();
     if module.chars().count() > 4 {
-        return nearest(module, candidates);
+        // None of them has the function: more than one edit is as likely another module as a typo.
+        return nearest(
+            module,
+            candidates.into_iter().filter(|c| strsim::damerau_levenshtein(module, c) <= 1),
+        );
     }
     let sorted = |text: &str| {
         let mut letters: Vec<char> = text.chars().collect();
@@ -248,6 +255,8 @@ mod tests {
     fn what_may_exist_elsewhere_is_no_error() {
         assert_eq!(check("iptables.append")[0].0, "not-provided");
         assert_eq!(check("qvm.vm")[0].1, Severity::Warning);
+        // Two edits from `service`, and no function of that name there: a module of the site's own.
+        assert_eq!(check("servicex2.applied")[0].1, Severity::Warning);
         assert!(check("mine.anything").is_empty());
     }
 }

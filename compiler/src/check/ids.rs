@@ -140,9 +140,8 @@ pub fn duplicates_across(
 ) {
     let mut reported = HashSet::new();
     for group in groups {
-        let mut files: Vec<usize> = group.iter().flat_map(|unit| workspace.closure(*unit, true)).collect();
+        let mut files = workspace.closure_of(group.clone(), true);
         files.sort_unstable();
-        files.dedup();
         let excludes = files.iter().any(|f| {
             let summary = &workspace.units[*f].summary;
             !summary.excluded_ids.is_empty() || !summary.excluded_refs.is_empty()
@@ -191,16 +190,16 @@ pub fn unknown_extends(workspace: &Workspace<'_>, index: usize, diagnostics: &mu
     // The id may come from any file of the run; what is not known may bring it.
     let files = workspace.closure(index, false);
     let open = files.iter().any(|f| workspace.includes_open[*f]);
-    let all: Vec<&StateDecl> = workspace.states().flat_map(|(_, u)| &u.summary.states).collect();
+    let all = || workspace.states().flat_map(|(_, u)| &u.summary.states);
     for extend in &unit.summary.extends {
         let Some(id) = extend.id.text() else { continue };
-        let named = |state: &&&StateDecl| {
+        let named = |state: &&StateDecl| {
             state.id.matches(id) || state.functions.iter().any(|f| f.names.iter().any(|(n, _)| n.matches(id)))
         };
         let near: Vec<&StateDecl> =
-            files.iter().flat_map(|f| &workspace.units[*f].summary.states).filter(|s| named(&s)).collect();
+            files.iter().flat_map(|f| &workspace.units[*f].summary.states).filter(named).collect();
         if near.is_empty() {
-            if open || all.iter().any(|s| named(&s)) {
+            if open || all().any(|s| named(&s)) {
                 continue;
             }
             let ids: Vec<&str> = files
@@ -211,7 +210,7 @@ pub fn unknown_extends(workspace: &Workspace<'_>, index: usize, diagnostics: &mu
             let mut diagnostic =
                 Diagnostic::new(&UNKNOWN_EXTEND, extend.span, format!("There is no state `{id}` to extend"));
             diagnostic = match nearest(id, ids) {
-                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                Some(near) => diagnostic.did_you_mean(near),
                 None => diagnostic.help("include the file that defines it"),
             };
             diagnostics.push(diagnostic);
@@ -241,7 +240,7 @@ pub fn unknown_extends(workspace: &Workspace<'_>, index: usize, diagnostics: &mu
                 continue;
             };
             // Another file may add the function to the same id.
-            if all.iter().filter(|s| named(s)).flat_map(|s| &s.functions).any(has) {
+            if all().filter(named).flat_map(|s| &s.functions).any(has) {
                 continue;
             }
             let have: Vec<String> = near

@@ -1,15 +1,17 @@
 //! Templates that use other templates: does the file exist, does it have the name, does it see what it needs?
 
 use super::{
+    references::is_written,
     scope::{free_names, has_unreadable},
     summary::{TemplateUse, UseKind},
+    view::View,
     walk::{bindings, roots, visit},
-    workspace::{Unit, UnitKind, Workspace},
+    workspace::{Unit, UnitKind},
 };
 use crate::{
-    diagnostic::{Diagnostic, Severity, nearest},
-    project::TreeKind,
+    diagnostic::{Applicability, Diagnostic, Severity, nearest},
     rule,
+    source::Span,
     syntax::expression::ExprKind,
 };
 use std::collections::HashSet;
@@ -91,16 +93,15 @@ rule! {
 }
 
 /// Checks what a file imports and includes.
-pub fn check_imports(workspace: &Workspace<'_>, unit: &Unit, diagnostics: &mut Vec<Diagnostic>) {
-    for used in &unit.summary.uses {
+pub fn check_imports(view: &View<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let unit = view.unit();
+    for (used, file) in view.uses() {
         let Some(path) = &used.path else { continue };
-        if super::workspace::find_template(workspace.project, &unit.env, path, &unit.tree_path).is_none() {
-            missing(workspace, unit, used, path, diagnostics);
-            continue;
-        }
-        let Some(target) = workspace.template(unit, path).map(|index| &workspace.units[index]) else {
+        let Some(file) = file else {
+            missing(view, used, path, diagnostics);
             continue;
         };
+        let Some(target) = view.other(&file.path) else { continue };
         if has_unreadable(&target.tree) {
             continue;
         }
@@ -113,16 +114,11 @@ pub fn check_imports(workspace: &Workspace<'_>, unit: &Unit, diagnostics: &mut V
     }
 }
 
-fn missing(
-    workspace: &Workspace<'_>,
-    unit: &Unit,
-    used: &TemplateUse,
-    path: &str,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
+fn missing(view: &View<'_>, used: &TemplateUse, path: &str, diagnostics: &mut Vec<Diagnostic>) {
+    let unit = view.unit();
     // In a file that others import, `tpldir` is theirs, and a path made of it says nothing.
-    let is_entry = matches!(unit.kind, UnitKind::States | UnitKind::Settings | UnitKind::Top(_))
-        && !workspace.used_as_template.contains_key(&unit.path);
+    let is_entry =
+        matches!(unit.kind, UnitKind::States | UnitKind::Settings | UnitKind::Top(_)) && !view.is_used();
     let is_literal = unit.tree.text.get(used.span.range()).is_some_and(|t| t.contains(path));
     if matches!(used.kind, UseKind::Include(true)) || !(is_entry || is_literal) || path.contains(['*', '?']) {
         return;
@@ -132,19 +128,15 @@ fn missing(
     let mut diagnostic =
         Diagnostic::new(&MISSING_TEMPLATE, used.span, format!("The template `{plain}` does not exist"));
     let dir = plain.rsplit_once('/').map_or("", |(dir, _)| dir);
-    let beside: Vec<String> = workspace
-        .project
-        .files_below(TreeKind::States, &unit.env, dir)
-        .into_iter()
-        .map(|f| f.tree_path)
-        .collect();
+    let beside = view.files_below(dir);
     diagnostic = match nearest(plain, beside.iter().map(String::as_str)) {
+        Some(near) if plain == path && is_written(unit, used.span, path) => diagnostic.did_you_mean(near),
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
         None => diagnostic
             .help("the path starts at the root of the state tree; `./` starts at this file's directory"),
     };
     let is_typo = diagnostic.help.as_ref().is_some_and(|h| h.starts_with("did you mean"));
-    if workspace.is_foreign(unit) && !is_typo {
+    if view.is_foreign() && !is_typo {
         diagnostic.severity = Severity::Warning;
     }
     diagnostics.push(diagnostic);
@@ -153,15 +145,22 @@ fn missing(
 fn unknown_names(
     unit: &Unit,
     target: &Unit,
-    names: &[(String, crate::source::Span, String)],
+    names: &[(String, Span, String)],
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     // A file that extends another, or whose blocks are not all understood, may have more names.
     if target.summary.uses.iter().any(|u| matches!(u.kind, UseKind::Extends)) {
         return;
     }
+    // What the file uses, has not, and could have imported: one of the names that are not there was meant to be it.
+    let missed: Vec<String> = free_names(&unit.tree.template)
+        .into_iter()
+        .map(|free| free.name)
+        .filter(|name| target.summary.exports.contains(name))
+        .collect();
     for (name, span, local) in names {
-        if target.summary.exports.contains(name) || !is_used(unit, local) {
+        let meant = || nearest(name, missed.iter().map(String::as_str)).is_some();
+        if target.summary.exports.contains(name) || !(is_used(unit, local) || meant()) {
             continue;
         }
         let mut diagnostic = Diagnostic::new(
@@ -171,7 +170,14 @@ fn unknown_names(
         );
         let exports: Vec<&str> = target.summary.exports.iter().map(String::as_str).collect();
         diagnostic = match nearest(name, exports.iter().copied()) {
-            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+            // The name here stays, so that its uses do.
+            Some(near) if name == local => diagnostic.help(format!("did you mean `{near}`?")).fix(
+                format!("import `{near}`"),
+                Applicability::Unsafe,
+                *span,
+                format!("{near} as {local}"),
+            ),
+            Some(near) => diagnostic.did_you_mean(near),
             None if exports.is_empty() => diagnostic.help("the file defines no names"),
             None => diagnostic.help(super::functions::list_of("it defines", &exports)),
         };
@@ -206,16 +212,21 @@ fn without_context(unit: &Unit, target: &Unit, used: &TemplateUse, diagnostics: 
     let needed =
         free_names(&target.tree.template).into_iter().find(|f| f.always && here.contains(f.name.as_str()));
     let Some(needed) = needed else { return };
-    diagnostics.push(
-        Diagnostic::new(
-            &IMPORT_WITHOUT_CONTEXT,
-            used.statement,
-            format!(
-                "`{}` uses `{}`, which it sees only when it is imported with context",
-                target.tree_path, needed.name
-            ),
-        )
-        .label(needed.span, "used here")
-        .help("end the statement with `with context`"),
-    );
+    let mut diagnostic = Diagnostic::new(
+        &IMPORT_WITHOUT_CONTEXT,
+        used.statement,
+        format!(
+            "`{}` uses `{}`, which it sees only when it is imported with context",
+            target.tree_path, needed.name
+        ),
+    )
+    .label(needed.span, "used here")
+    .help("end the statement with `with context`");
+    let words = unit.tree.text.get(used.statement.range()).unwrap_or_default();
+    let inner = words.trim_end_matches(['%', '}', '-', '+']).trim_end();
+    if words.ends_with("%}") && !inner.ends_with("context") {
+        let end = Span::at(used.statement.file, used.statement.start as usize + inner.len());
+        diagnostic = diagnostic.fix("add `with context`", Applicability::Unsafe, end, " with context");
+    }
+    diagnostics.push(diagnostic);
 }

@@ -3,29 +3,60 @@
 //! The invariant: nothing is reported that a run would accept. What cannot be known from the text is not guessed at.
 
 mod allow;
-mod calls;
+mod allowing;
+pub(crate) mod calls;
 mod driver;
 mod elsewhere;
-mod fold;
+mod file_graph;
+pub(crate) mod fold;
 pub mod functions;
 pub(crate) mod ids;
 mod imports;
+mod kinds;
+mod library;
+pub(crate) mod memory;
+mod mentioned;
 mod order;
 pub mod parameters;
-mod pattern;
+pub(crate) mod pattern;
 pub(crate) mod references;
+mod removal;
+mod repair;
 pub mod requisites;
-mod resources;
-mod scope;
-mod summary;
+mod reserved;
+pub(crate) mod resources;
+pub(crate) mod scope;
+mod secrets;
+mod session;
+mod settings;
+mod settings_files;
+mod settle;
+pub(crate) mod summary;
 mod targets;
 pub(crate) mod top;
-mod walk;
-mod whole;
-mod workspace;
+mod unused;
+mod values;
+mod view;
+pub(crate) mod walk;
+pub(crate) mod whole;
+pub mod workspace;
 
+pub use allowing::allow_edits;
+pub(crate) use calls::{ENVIRONMENT_FUNCTIONS, FILTERS, exec_name};
 pub use driver::check;
+pub use file_graph::file_graph;
+pub(crate) use imports::UNKNOWN_IMPORT;
+pub use memory::Memory;
+pub use mentioned::mentions;
+pub use repair::{Repaired, repair};
+pub(crate) use scope::has_unreadable;
+pub use session::Session;
+pub use settle::settle;
+pub(crate) use view::View;
+pub(crate) use walk::{parts, roots};
 pub use whole::UNREADABLE_FILE;
+pub use workspace::UnitKind;
+pub(crate) use workspace::in_parallel;
 
 use crate::{
     diagnostic::{Diagnostic, FileCounts, Levels, Rule, Severity},
@@ -102,13 +133,19 @@ pub(crate) fn rules() -> impl Iterator<Item = &'static Rule> {
         parameters::RULES,
         references::RULES,
         requisites::RULES,
+        reserved::RULES,
         resources::RULES,
         scope::RULES,
+        secrets::RULES,
+        settings::RULES,
         top::RULES,
+        unused::RULES,
+        values::RULES,
         whole::RULES,
         crate::types::decode::RULES,
     ]
     .into_iter()
     .flatten()
     .copied()
+    .chain(crate::infer::rules())
 }

@@ -15,7 +15,10 @@ use crate::{
     syntax::template::BlockKind,
     types::FunctionKind,
 };
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeSet, HashMap, HashSet},
+};
 
 rule! {
     /// A state has `prereq` on another one that waits with `onchanges` for the first.
@@ -80,23 +83,19 @@ pub fn check_order(workspace: &Workspace<'_>, groups: &[Vec<usize>], diagnostics
         for branch in branches.into_iter().take(64) {
             check_files(workspace, &[index], &branch, &mut reported, diagnostics);
         }
+        let near = OnceCell::new();
+        let near = || near.get_or_init(|| Known::of(workspace, workspace.closure(index, false)));
         for state in &unit.summary.states {
             for function in &state.functions {
                 contradictions(workspace, index, function, diagnostics);
-                never_changes(
-                    workspace,
-                    index,
-                    state.id.text().unwrap_or("the state"),
-                    function,
-                    diagnostics,
-                );
+                let id = state.id.text().unwrap_or("the state");
+                never_changes(workspace, &near, id, function, diagnostics);
             }
         }
     }
     for group in groups {
-        let mut files: Vec<usize> = group.iter().flat_map(|unit| workspace.closure(*unit, true)).collect();
+        let mut files = workspace.closure_of(group.clone(), true);
         files.sort_unstable();
-        files.dedup();
         if files.len() > 1 {
             check_files(workspace, &files, &Vec::new(), &mut reported, diagnostics);
         }
@@ -336,9 +335,9 @@ fn contradictions(
     ));
 }
 
-fn never_changes(
+fn never_changes<'n, 'w: 'n>(
     workspace: &Workspace<'_>,
-    file: usize,
+    near: &dyn Fn() -> &'n Known<'w>,
     id: &str,
     function: &FunctionDecl,
     diagnostics: &mut Vec<Diagnostic>,
@@ -351,7 +350,7 @@ fn never_changes(
     if onchanges.is_empty() || function.open {
         return;
     }
-    let known = Known::of(workspace, workspace.closure(file, false));
+    let known = near();
     let mut first = None;
     for reference in &onchanges {
         let Some((name, kind)) = wanted(&reference.target) else { return };

@@ -88,10 +88,35 @@ rule! {
     ///   service.running: []
     /// ```
     pub INERT_PARAMETER = "Z0212", "inert-parameter", Warning;
+
+    /// A variable for a template is given as if it were a parameter.
+    ///
+    /// Salt hands what it does not know to the template, and so does Zester. A misspelt parameter cannot be told from
+    /// such a variable.
+    ///
+    /// ```yaml
+    /// /etc/app.conf:
+    ///   file.managed:
+    ///     - source: zester://app.conf
+    ///     - template: jinja
+    ///     - port: 80
+    /// ```
+    ///
+    /// Variables belong under `context`:
+    ///
+    /// ```yaml
+    /// /etc/app.conf:
+    ///   file.managed:
+    ///     - source: zester://app.conf
+    ///     - template: jinja
+    ///     - context:
+    ///         port: 80
+    /// ```
+    pub LOOSE_VARIABLE = "Z0228", "loose-variable", Warning;
 }
 
 /// A function's arguments, sorted into what they are.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Bound<'t> {
     /// Decoded arguments by parameter name, except those that an expression keeps from being known, and the primary
     /// one where it is only given by `name`, `names` or the id.
@@ -133,10 +158,13 @@ pub fn bind<'t>(
         diagnostics,
         bound: Bound::default(),
         given: Vec::with_capacity(function.arguments.len()),
+        renders: renders(function, signature),
+        loose: Map::new(),
     };
     for argument in &function.arguments {
         binder.argument(argument);
     }
+    binder.keep_loose();
     if extent == Extent::Whole && !function.open {
         binder.missing(function);
     }
@@ -157,6 +185,21 @@ struct Binder<'a, 't> {
     bound: Bound<'t>,
     /// Parameters that are given something, with the words and places of their keys.
     given: Vec<Given>,
+    /// Whether a template is rendered, which gets what else is given.
+    renders: bool,
+    /// Variables given to it beside `context` and `defaults`.
+    loose: Map,
+}
+
+/// Whether a state renders a template that takes variables.
+fn renders(function: &Function<'_>, signature: &Signature) -> bool {
+    let takes = |name: &str| signature.param(name).is_some();
+    takes("template")
+        && takes("defaults")
+        && function.arguments.iter().any(|argument| {
+            let off = argument.value.text().is_some_and(|t| matches!(&*t.to_ascii_lowercase(), "" | "false"));
+            argument.key.text().as_deref() == Some("template") && !argument.value.is_nothing() && !off
+        })
 }
 
 /// What people write for parameters of another name: words of other tools, of older versions, of the shell.
@@ -308,8 +351,6 @@ impl<'t> Binder<'_, 't> {
             );
             return;
         }
-        let message = format!("`{name}` has no parameter `{key}`");
-        let mut diagnostic = Diagnostic::new(&UNKNOWN_PARAMETER, argument.key.span, message);
         let own: Vec<&str> = self
             .signature
             .params
@@ -320,8 +361,15 @@ impl<'t> Binder<'_, 't> {
         let meant = MEANT
             .iter()
             .find(|(wrong, right)| *wrong == key && (own.contains(right) || GENERIC.contains(right)))
-            .map(|(_, right)| *right);
-        diagnostic = match meant.or_else(|| nearest(key, candidates)) {
+            .map(|(_, right)| *right)
+            .or_else(|| nearest(key, candidates));
+        if self.renders && meant.is_none() {
+            self.loose_variable(key, argument);
+            return;
+        }
+        let message = format!("`{name}` has no parameter `{key}`");
+        let mut diagnostic = Diagnostic::new(&UNKNOWN_PARAMETER, argument.key.span, message);
+        diagnostic = match meant {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(
                 format!("rename to `{near}`"),
                 Applicability::Unsafe,
@@ -332,6 +380,30 @@ impl<'t> Binder<'_, 't> {
             None => diagnostic.help(list_of("its parameters are", &own)),
         };
         self.diagnostics.push(diagnostic);
+    }
+
+    fn loose_variable(&mut self, key: &str, argument: &Argument<'_>) {
+        let message = format!("`{key}` is no parameter, so it is taken as a variable of the template");
+        self.diagnostics.push(
+            Diagnostic::new(&LOOSE_VARIABLE, argument.key.span, message)
+                .help(format!("write it under `context`: `- context: {{ {key}: … }}`")),
+        );
+        if let Some(value) = self.value(&Type::Any, key, None, argument) {
+            self.loose.insert(key.to_owned(), value);
+        }
+    }
+
+    /// Loose variables count less than those of `context`, as in Salt.
+    fn keep_loose(&mut self) {
+        if self.loose.is_empty() {
+            return;
+        }
+        let mut variables = match self.bound.args.shift_remove("defaults") {
+            Some(Value::Map(defaults)) => defaults,
+            _ => Map::new(),
+        };
+        variables.extend(std::mem::take(&mut self.loose));
+        self.bound.args.insert("defaults".to_owned(), Value::Map(variables));
     }
 
     fn exclusive(&self, a: Span, b: Span) -> bool {
@@ -345,11 +417,12 @@ impl<'t> Binder<'_, 't> {
     }
 
     fn missing(&mut self, function: &Function<'_>) {
-        let name = self.signature.name();
+        let signature = self.signature;
+        let name = || signature.name();
         let place = function.name_span();
         for param in self.signature.params.iter().filter(|p| p.required && !p.primary) {
             if !self.is_given(param.name) {
-                let message = format!("`{name}` needs the parameter `{}`", param.name);
+                let message = format!("`{}` needs the parameter `{}`", name(), param.name);
                 let diagnostic = Diagnostic::new(&MISSING_PARAMETER, place, message);
                 self.diagnostics.push(diagnostic.help(format!("add `- {}: …`, {}", param.name, what(param))));
             }
@@ -358,7 +431,7 @@ impl<'t> Binder<'_, 't> {
             match constraint {
                 Constraint::AnyOf(names) | Constraint::ExactlyOneOf(names) => {
                     if !names.iter().any(|n| self.is_given(n)) {
-                        let message = format!("`{name}` needs one of {}", quoted(names, " or "));
+                        let message = format!("`{}` needs one of {}", name(), quoted(names, " or "));
                         self.diagnostics.push(
                             Diagnostic::new(&MISSING_PARAMETER, place, message)
                                 .help(format!("add `- {}: …`", names.first().copied().unwrap_or_default())),
@@ -410,6 +483,20 @@ impl<'t> Binder<'_, 't> {
     fn names_and_primary(&mut self) {
         let Some(names) = self.bound.names else { return };
         let Some(primary) = self.signature.primary() else { return };
+        if let Some((name, _)) = &self.bound.name
+            && !self.exclusive(name.key.span, names.key.span)
+        {
+            let mut diagnostic = Diagnostic::new(
+                &CONFLICTING_PARAMETERS,
+                name.key.span,
+                "`names` gives each state its name, so this one is lost",
+            )
+            .label(names.key.span, "`names` is here")
+            .help("keep one of the two");
+            // Salt passes it over, and so does a run here.
+            diagnostic.severity = Severity::Warning;
+            self.diagnostics.push(diagnostic);
+        }
         let own = self.given.iter().find(|g| g.name == primary.name).map(|g| (g.key.clone(), g.span));
         if let Some((name, span)) = own
             && !self.exclusive(span, names.key.span)

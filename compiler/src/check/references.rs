@@ -8,6 +8,7 @@ use crate::{
     diagnostic::{Diagnostic, Severity},
     project::{ResolveError, TreeKind},
     rule,
+    settings::MISSING_SETTINGS_FILE,
     source::Span,
 };
 use std::collections::{HashMap, HashSet};
@@ -209,11 +210,20 @@ pub fn check_name(
             if !workspace.resolve(kind, env, name, &unit.tree_path).is_empty() {
                 return;
             }
-            let mut diagnostic =
-                Diagnostic::new(&UNRESOLVED_REFERENCE, span, capitalised(&error.to_string()));
-            if let Some(help) = error.help() {
-                diagnostic = diagnostic.help(help);
-            }
+            let rule = match kind {
+                TreeKind::States => &UNRESOLVED_REFERENCE,
+                TreeKind::Settings => &MISSING_SETTINGS_FILE,
+            };
+            let mut diagnostic = Diagnostic::new(rule, span, capitalised(&error.to_string()));
+            diagnostic = match &error {
+                ResolveError::Missing { near, .. } if near.len() == 1 && is_written(unit, span, name) => {
+                    diagnostic.did_you_mean(&near[0])
+                }
+                _ => match error.help() {
+                    Some(help) => diagnostic.help(help),
+                    None => diagnostic,
+                },
+            };
             let is_typo = matches!(&error, ResolveError::Missing { near, .. } if !near.is_empty());
             if workspace.is_foreign(unit) && !is_typo {
                 diagnostic.severity = Severity::Warning;
@@ -221,6 +231,11 @@ pub fn check_name(
             diagnostics.push(diagnostic);
         }
     }
+}
+
+/// Whether a text stands at a place as it is, perhaps in quotes, rather than being computed there.
+pub(super) fn is_written(unit: &Unit, span: Span, text: &str) -> bool {
+    unit.tree.text.get(span.range()).is_some_and(|written| written.trim_matches(['\'', '"']) == text)
 }
 
 pub(super) fn capitalised(text: &str) -> String {
@@ -258,7 +273,7 @@ fn check_excluded_id(
         format!("No state has the id `{name}` that is excluded here"),
     );
     if let Some(near) = crate::diagnostic::nearest(name, ids.iter().copied()) {
-        diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+        diagnostic = diagnostic.did_you_mean(near);
     } else {
         diagnostic = diagnostic.help("remove the item, or write `sls: …` if a file is meant");
     }
@@ -349,13 +364,12 @@ pub fn unreachable(
     if tops.is_empty() {
         return;
     }
-    let mut reached = HashSet::new();
+    let mut named = Vec::new();
     for top in tops {
         let Some(top) = top else { return };
-        for unit in top {
-            reached.extend(workspace.closure(*unit, false));
-        }
+        named.extend(top);
     }
+    let reached: HashSet<usize> = workspace.closure_of(named, false).into_iter().collect();
     if reached
         .iter()
         .any(|unit| workspace.includes_open[*unit] && workspace.units[*unit].summary.includes_open)

@@ -2,11 +2,11 @@
 
 use super::{
     summary::{ArgumentDecl, FunctionDecl, StateDecl},
-    workspace::{Unit, Workspace},
+    view::View,
+    workspace::Unit,
 };
 use crate::{
-    diagnostic::{Diagnostic, Severity, nearest},
-    project::TreeKind,
+    diagnostic::{Applicability, Diagnostic, Severity, nearest},
     rule,
     source::Span,
 };
@@ -83,8 +83,8 @@ rule! {
 }
 
 /// Reports literal sources that are not in the tree.
-pub fn missing_sources(workspace: &Workspace<'_>, unit: &Unit, diagnostics: &mut Vec<Diagnostic>) {
-    for function in unit.summary.states.iter().flat_map(|s| &s.functions) {
+pub fn missing_sources(view: &View<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    for function in view.unit().summary.states.iter().flat_map(|s| &s.functions) {
         let is_file = function.name.as_ref().is_some_and(|n| {
             matches!(
                 (n.module.as_str(), n.function.as_str()),
@@ -98,14 +98,13 @@ pub fn missing_sources(workspace: &Workspace<'_>, unit: &Unit, diagnostics: &mut
         }
         for argument in function.arguments.iter().filter(|a| matches!(a.name.as_str(), "source" | "sources"))
         {
-            missing_source(workspace, unit, function, argument, diagnostics);
+            missing_source(view, function, argument, diagnostics);
         }
     }
 }
 
 fn missing_source(
-    workspace: &Workspace<'_>,
-    unit: &Unit,
+    view: &View<'_>,
     function: &FunctionDecl,
     argument: &ArgumentDecl,
     diagnostics: &mut Vec<Diagnostic>,
@@ -124,7 +123,7 @@ fn missing_source(
         // Other environments, and names with a query or in bars, are not looked up here.
         path.contains(['?', '|'])
             || path.trim_matches('/').is_empty()
-            || workspace.source_exists(&unit.env, path.trim_matches('/'), &unit.tree_path)
+            || view.source_exists(path.trim_matches('/'))
     };
     if paths.is_empty() || paths.iter().any(|p| p.is_none_or(|(path, _)| exists(path))) {
         return;
@@ -134,19 +133,27 @@ fn missing_source(
         return;
     }
     let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
-    let files: Vec<String> = workspace
-        .project
-        .files_below(TreeKind::States, &unit.env, dir)
-        .into_iter()
-        .map(|f| f.tree_path)
-        .collect();
+    let files = view.files_below(dir);
     let mut diagnostic = Diagnostic::new(&MISSING_SOURCE, span, format!("`{path}` is not in the state tree"));
     diagnostic = match nearest(path, files.iter().map(String::as_str)) {
-        Some(near) => diagnostic.help(format!("did you mean `zester://{near}`?")),
+        Some(near) => {
+            let written =
+                view.unit().tree.text.get(span.range()).unwrap_or_default().trim_matches(['\'', '"']);
+            let help = diagnostic.help(format!("did you mean `zester://{near}`?"));
+            match written.split_once("://") {
+                Some((scheme, rest)) if rest.trim_matches('/') == path.trim_matches('/') => help.fix(
+                    "name the file that is there",
+                    Applicability::Unsafe,
+                    span,
+                    format!("{scheme}://{near}"),
+                ),
+                _ => help,
+            }
+        }
         None => diagnostic.help("create the file; the path starts at the root of the state tree"),
     };
     let is_typo = diagnostic.help.as_ref().is_some_and(|h| h.starts_with("did you mean"));
-    if workspace.is_foreign(unit) && !is_typo {
+    if view.is_foreign() && !is_typo {
         diagnostic.severity = Severity::Warning;
     }
     diagnostics.push(diagnostic);

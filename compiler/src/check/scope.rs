@@ -5,7 +5,7 @@
 
 use super::walk::{Binding, bindings, parts, roots};
 use crate::{
-    diagnostic::{Applicability, Diagnostic, nearest},
+    diagnostic::{Applicability, Diagnostic, Edit, Fix, nearest},
     rule,
     source::Span,
     syntax::{
@@ -201,6 +201,31 @@ pub fn free_names(template: &Template) -> Vec<Free> {
     free
 }
 
+/// Names that an expression needs to have a value, whatever else is: those that it asks for, and those behind a condition of its own, left out.
+pub fn free_in(root: &Arc<Expr>) -> Vec<&str> {
+    let mut needed = Vec::new();
+    let mut asked: Vec<&str> = Vec::new();
+    let mut pending = vec![root];
+    while let Some(expr) = pending.pop() {
+        match &expr.kind {
+            ExprKind::Name(name) => needed.push(name.as_str()),
+            ExprKind::Test { value, name, .. }
+                if matches!(name.as_str(), "defined" | "undefined" | "none") =>
+            {
+                asked.extend(base_name(value));
+            }
+            ExprKind::Filter { value: Some(value), name, .. } if matches!(name.as_str(), "default" | "d") => {
+                asked.extend(base_name(value));
+            }
+            ExprKind::Conditional { .. } | ExprKind::Binary { operator: "and" | "or", .. } => continue,
+            _ => {}
+        }
+        pending.extend(parts(expr));
+    }
+    needed.retain(|name| !asked.contains(name));
+    needed
+}
+
 /// The variable at the bottom of `a.b['c'].d`.
 fn base_name(expr: &Arc<Expr>) -> Option<&str> {
     let mut expr = expr;
@@ -221,13 +246,18 @@ fn base_name(expr: &Arc<Expr>) -> Option<&str> {
 
 /// Reports variables that nothing defines. Only for files that see no other file's variables.
 pub fn undefined(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) {
+    undefined_where(tree, &|_| false, diagnostics);
+}
+
+/// Reports variables that nothing in the file defines, and of which `elsewhere` does not say that another file may.
+pub fn undefined_where(tree: &Tree, elsewhere: &dyn Fn(&str) -> bool, diagnostics: &mut Vec<Diagnostic>) {
     // What could not be read may have bound anything.
     if has_unreadable(tree) {
         return;
     }
     let bound: Vec<Binding<'_>> = bindings(&tree.template);
     let mut by_name: BTreeMap<String, Vec<Span>> = BTreeMap::new();
-    for free in free_names(&tree.template) {
+    for free in free_names(&tree.template).into_iter().filter(|free| !elsewhere(&free.name)) {
         by_name.entry(free.name).or_default().push(free.span);
     }
     for (name, spans) in by_name {
@@ -237,8 +267,10 @@ pub fn undefined(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) {
         let candidates = bound.iter().map(|b| b.name).chain(GLOBALS.iter().copied());
         diagnostic = match nearest(&name, candidates) {
             Some(near) => {
-                let help = format!("did you mean `{near}`?");
-                diagnostic.help(help).fix(format!("rename to `{near}`"), Applicability::Unsafe, *first, near)
+                let edits = spans.iter().map(|span| Edit { span: *span, text: near.to_owned() }).collect();
+                let title = format!("rename to `{near}`");
+                diagnostic.fixes.push(Fix { title, applicability: Applicability::Unsafe, edits });
+                diagnostic.help(format!("did you mean `{near}`?"))
             }
             None => diagnostic.help(format!(
                 "set or import it first, or write `{name} | default(…)` where it may be missing"

@@ -138,6 +138,8 @@ pub struct Summary {
     pub exports: BTreeSet<String>,
     /// Whether the top of the file looks like states, rather than data.
     pub looks_like_states: bool,
+    /// Whether it looks like data, as far as it has no function: a list, a text, a map of no functions for a body.
+    pub looks_like_data: bool,
     /// What is wrong with the shapes.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -153,17 +155,14 @@ impl Summary {
         let mut summary = Self::of_template(tree, constants);
         let reader = Reader { template: &tree.template, constants, registry };
         if let Some(root) = &tree.root {
-            summary.looks_like_states = looks_like_states(root, is_function);
+            let looks = looks(root, registry, is_function);
+            summary.looks_like_states = looks.functions || looks.perhaps_states;
+            summary.looks_like_data = looks.data && !looks.functions;
             let mut file = StateFile::read(root, &tree.template);
             summary.diagnostics.append(&mut file.diagnostics);
             summary.take(&reader, &file, None);
         }
-        for body in &tree.bodies {
-            let (BodyKind::States, Some(root)) = (body.kind, &body.root) else { continue };
-            let mut file = StateFile::read(root, &tree.template);
-            summary.diagnostics.append(&mut file.diagnostics);
-            summary.take(&reader, &file, Some(body.block));
-        }
+        summary.take_bodies(tree, &reader);
         // What stands behind an error, or in a file that was not understood, is not known.
         if let Some(opaque) = &tree.opaque {
             summary.open.get_or_insert(opaque.span);
@@ -172,6 +171,35 @@ impl Summary {
             summary.open.get_or_insert(error.span);
         }
         summary
+    }
+
+    /// Reads the states that a template has for others: those of its macros, and its own text where it is states that others include.
+    pub fn of_parts(
+        tree: &Tree,
+        constants: &Constants,
+        registry: &Registry,
+        is_function: &dyn Fn(&str, &str) -> bool,
+    ) -> Self {
+        let mut summary = Self::default();
+        let reader = Reader { template: &tree.template, constants, registry };
+        if let Some(root) = tree.root.as_ref().filter(|root| {
+            let looks = looks(root, registry, is_function);
+            looks.functions || looks.perhaps_states
+        }) {
+            let file = StateFile::read(root, &tree.template);
+            summary.states.extend(file.states.iter().flat_map(|s| reader.state(s, None, Extent::Part)));
+        }
+        summary.take_bodies(tree, &reader);
+        summary
+    }
+
+    fn take_bodies(&mut self, tree: &Tree, reader: &Reader<'_>) {
+        for body in &tree.bodies {
+            let (BodyKind::States, Some(root)) = (body.kind, &body.root) else { continue };
+            let mut file = StateFile::read(root, &tree.template);
+            self.diagnostics.append(&mut file.diagnostics);
+            self.take(reader, &file, Some(body.block));
+        }
     }
 
     /// Reads what a file is as a template alone.
@@ -331,9 +359,18 @@ fn uses(tree: &Tree, constants: &Constants) -> Vec<TemplateUse> {
         .collect()
 }
 
-/// Whether a document has the shape of states: an entry with a function, or with a module's key and a function in
-/// its list.
-fn looks_like_states(root: &Node, is_function: &dyn Fn(&str, &str) -> bool) -> bool {
+/// What a document looks like.
+#[derive(Default)]
+struct Looks {
+    /// Some entry has a function that is known, or a known module's key with one of its functions in the list.
+    functions: bool,
+    /// It includes others, has a state of a module that is not known, or a splice that may bring some.
+    perhaps_states: bool,
+    /// Some entry has a body that no state has.
+    data: bool,
+}
+
+fn looks(root: &Node, registry: &Registry, is_function: &dyn Fn(&str, &str) -> bool) -> Looks {
     let is_name = |text: &str| text.split_once('.').is_some_and(|(m, f)| is_function(m, f));
     let is_split = |key: &str, value: &Node| {
         value
@@ -345,37 +382,49 @@ fn looks_like_states(root: &Node, is_function: &dyn Fn(&str, &str) -> bool) -> b
         key.split_once('.').is_some_and(|(m, f)| is_word(m) && is_word(f))
             && value.as_sequence().is_some_and(|s| s.items.iter().all(|i| i.as_mapping().is_some()))
     };
+    let mut looks = Looks::default();
     let mut pending = vec![(root, true)];
     while let Some((node, top)) = pending.pop() {
         match &node.kind {
             NodeKind::Choice(nodes) => pending.extend(nodes.iter().map(|n| (n, top))),
-            NodeKind::Splice(_) if top => return true,
+            NodeKind::Splice(_) if top => looks.perhaps_states = true,
             NodeKind::Scalar(scalar) if !top && scalar.literal().is_some_and(|t| is_name(&t)) => {
-                return true;
+                return Looks { functions: true, ..looks };
+            }
+            NodeKind::Scalar(scalar) if !top => {
+                looks.data |= scalar.literal().is_some_and(|text| !text.contains('.'));
+            }
+            NodeKind::Sequence(_) if !top => looks.data = true,
+            NodeKind::Mapping(mapping) if top => {
+                looks.perhaps_states |= !mapping.splices.is_empty();
+                for entry in &mapping.entries {
+                    match entry.key.text().as_deref() {
+                        Some("include" | "extend" | "exclude") => looks.perhaps_states = true,
+                        _ => pending.push((&entry.value, false)),
+                    }
+                }
             }
             NodeKind::Mapping(mapping) => {
-                if top && !mapping.splices.is_empty() {
-                    return true;
-                }
+                let mut bodies = mapping.splices.len();
                 for entry in &mapping.entries {
-                    let Some(key) = entry.key.text() else { continue };
-                    let known = if top {
-                        matches!(key.as_ref(), "include" | "extend" | "exclude")
-                    } else {
-                        is_name(&key) || is_split(&key, &entry.value) || is_foreign(&key, &entry.value)
+                    let Some(key) = entry.key.text() else {
+                        bodies += 1;
+                        continue;
                     };
-                    if known {
-                        return true;
+                    if is_name(&key) || is_split(&key, &entry.value) {
+                        return Looks { functions: true, ..looks };
                     }
-                    if top {
-                        pending.push((&entry.value, false));
-                    }
+                    looks.perhaps_states |= is_foreign(&key, &entry.value);
+                    let is_module = registry.has_module(FunctionKind::State, &key)
+                        || registry.elsewhere_functions(FunctionKind::State, &key).next().is_some();
+                    bodies += usize::from(key.contains('.') || is_module);
                 }
+                looks.data |= bodies == 0 && !mapping.entries.is_empty();
             }
             _ => {}
         }
     }
-    false
+    looks
 }
 
 fn is_word(text: &str) -> bool {

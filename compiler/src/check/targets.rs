@@ -1,15 +1,20 @@
 //! What requisites name: does the state exist, and is it of the kind that is said?
 
 use super::{
+    kinds,
+    references::is_written,
     summary::{FunctionDecl, StateDecl},
     workspace::Workspace,
 };
 use crate::{
     check::requisites::{self, Candidate},
-    diagnostic::{Diagnostic, nearest},
+    diagnostic::{Applicability, Diagnostic, nearest},
     lower::document::{Reference, Target},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet, HashSet},
+};
 
 /// All that may be a target, by its names.
 #[derive(Default)]
@@ -57,8 +62,18 @@ impl<'w> Known<'w> {
         self.by_name.get(name).into_iter().flatten().filter(|(_, f)| wanted.fits(f)).copied().collect()
     }
 
-    fn has_id(&self, name: &str) -> bool {
+    pub(super) fn has_id(&self, name: &str) -> bool {
         self.ids.contains(name)
+    }
+
+    /// Whether some state has exactly this id or name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.ids.contains(name) || self.by_name.contains_key(name)
+    }
+
+    /// All states with their functions; one with several names more than once.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&'w StateDecl, &'w FunctionDecl)> {
+        self.by_name.values().flatten().chain(&self.computed).copied()
     }
 
     /// Whether a state whose name is computed could be meant.
@@ -115,12 +130,20 @@ pub fn wanted(target: &Target) -> Option<(&str, Wanted<'_>)> {
 
 /// What the rules about targets know of a whole project.
 pub struct Targets<'w> {
-    /// For each file, the files that are applied with it for sure or perhaps.
-    near: Vec<Vec<usize>>,
-    /// For each file, whether more than those may be.
-    near_open: Vec<bool>,
+    /// For each file, those that include it.
+    includers: Vec<Vec<usize>>,
     /// Everything in the project.
-    everywhere: Known<'w>,
+    pub(super) everywhere: Known<'w>,
+    /// Modules of all states in the project, known ones and others.
+    pub(super) modules: BTreeSet<&'w str>,
+}
+
+/// What stands in the files that are applied with one for sure or perhaps. Only a target that is nowhere else is
+/// looked for here: a tree whose files all hang together has as many of these as files, each as large as the tree.
+struct Near<'w> {
+    known: Known<'w>,
+    /// Whether more files than those may be applied with it.
+    open: bool,
 }
 
 impl<'w> Targets<'w> {
@@ -133,50 +156,38 @@ impl<'w> Targets<'w> {
                 includers[edge.to].push(from);
             }
         }
-        let near: Vec<Vec<usize>> = (0..count)
-            .map(|start| {
-                // Those that include it, and all that these include.
-                let mut above = vec![start];
-                let mut next = 0;
-                while let Some(at) = above.get(next).copied() {
-                    next += 1;
-                    for from in &includers[at] {
-                        if !above.contains(from) {
-                            above.push(*from);
-                        }
-                    }
-                }
-                let mut all: Vec<usize> = above.iter().flat_map(|f| workspace.closure(*f, false)).collect();
-                all.sort_unstable();
-                all.dedup();
-                all
-            })
-            .collect();
-        let near_open = near.iter().map(|files| files.iter().any(|f| workspace.includes_open[*f])).collect();
         let everywhere = Known::of(workspace, workspace.states().map(|(i, _)| i));
-        Self { near, near_open, everywhere }
+        let functions = workspace.states().flat_map(|(_, u)| &u.summary.states).flat_map(|s| &s.functions);
+        let module = |f: &'w FunctionDecl| f.name.as_ref().map(|n| n.module.as_str()).or(f.module.as_deref());
+        let modules = functions.filter_map(module).collect();
+        Self { includers, everywhere, modules }
+    }
+
+    /// The files that are applied with one for sure or perhaps: those that include it, and all that these include.
+    fn near(&self, workspace: &'w Workspace<'_>, start: usize) -> Near<'w> {
+        let mut above = vec![start];
+        let mut seen = HashSet::from([start]);
+        let mut next = 0;
+        while let Some(at) = above.get(next).copied() {
+            next += 1;
+            above.extend(self.includers[at].iter().copied().filter(|from| seen.insert(*from)));
+        }
+        let files: BTreeSet<usize> = workspace.closure_of(above, false).into_iter().collect();
+        let open = files.iter().any(|f| workspace.includes_open[*f]);
+        Near { known: Known::of(workspace, files), open }
     }
 }
 
 /// Reports requisites whose target does not exist.
-pub fn unknown_targets(
-    workspace: &Workspace<'_>,
-    targets: &Targets<'_>,
+pub fn unknown_targets<'w>(
+    workspace: &'w Workspace<'_>,
+    targets: &Targets<'w>,
     index: usize,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let unit = &workspace.units[index];
-    let has_references = unit
-        .summary
-        .states
-        .iter()
-        .chain(&unit.summary.extends)
-        .flat_map(|s| &s.functions)
-        .any(|f| !f.references.is_empty());
-    if !has_references {
-        return;
-    }
-    let near = Known::of(workspace, targets.near[index].iter().copied());
+    let near = OnceCell::new();
+    let near = || near.get_or_init(|| targets.near(workspace, index));
     for state in unit.summary.states.iter().chain(&unit.summary.extends) {
         for function in &state.functions {
             for reference in &function.references {
@@ -186,15 +197,21 @@ pub fn unknown_targets(
     }
 }
 
-fn check_target(
+fn check_target<'n, 'w: 'n>(
     workspace: &Workspace<'_>,
-    targets: &Targets<'_>,
+    targets: &Targets<'w>,
     index: usize,
-    near: &Known<'_>,
+    near: &dyn Fn() -> &'n Near<'w>,
     reference: &Reference,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let unit = &workspace.units[index];
+    if let Some(word) = &reference.word
+        && (word.colon && kinds::unknown_kind(workspace, targets, word, diagnostics)
+            || !word.colon && kinds::missing_colon(workspace, targets, index, reference, word, diagnostics))
+    {
+        return;
+    }
     // A target that a template makes is not known, whatever its pieces say.
     if unit.tree.text.get(reference.span.range()).is_none_or(|t| t.contains("{%") || t.contains("{{")) {
         return;
@@ -202,8 +219,8 @@ fn check_target(
     if let Target::Sls(name) = &reference.target {
         // A glob may match nothing on purpose.
         if !is_pattern(name)
-            && !targets.near_open[index]
             && workspace.resolve(unit.tree_kind, &unit.env, name, &unit.tree_path).is_empty()
+            && !near().open
         {
             let refs = workspace.project.references(unit.tree_kind, &unit.env);
             diagnostics.push(requisites::unknown(
@@ -219,12 +236,12 @@ fn check_target(
         return;
     }
     let is_id = matches!(wanted, Wanted::Any);
-    for known in [near, &targets.everywhere] {
-        if !known.find(name, &wanted).is_empty() || is_id && known.has_id(name) {
-            return;
-        }
+    let is_in = |known: &Known<'_>| !known.find(name, &wanted).is_empty() || is_id && known.has_id(name);
+    if is_in(&targets.everywhere) {
+        return;
     }
-    if near.may_have(name, &wanted) || targets.near_open[index] {
+    let Near { known: near, open } = near();
+    if *open || is_in(near) || near.may_have(name, &wanted) {
         return;
     }
     let other_kind = near.by_name.get(name).and_then(|found| found.first());
@@ -250,6 +267,12 @@ fn check_target(
     } else if let Some((state, _)) = typo.and_then(|near_name| near.find(near_name, &wanted).first().copied())
     {
         diagnostic = diagnostic.label(state.span, "the nearest name is defined here");
+    }
+    if let (Some(near), None) = (typo, other_kind)
+        && is_written(unit, reference.name_span, name)
+    {
+        let title = format!("rename to `{near}`");
+        diagnostic = diagnostic.fix(title, Applicability::Unsafe, reference.name_span, near);
     }
     diagnostics.push(diagnostic);
 }

@@ -5,9 +5,10 @@ use super::{
     workspace::{Unit, Workspace},
 };
 use crate::{
-    diagnostic::Diagnostic,
+    diagnostic::{Diagnostic, Severity},
     project::TreeKind,
     rule,
+    settings::Selection,
     source::Span,
     syntax::{Entry, Node, NodeKind},
     target::{Form, Target},
@@ -46,6 +47,10 @@ rule! {
 pub struct TopFiles {
     /// For each target (environment and text), the files it gets; for grouping what is applied together.
     pub groups: Vec<Vec<usize>>,
+    /// The targets that are understood, with the files they name.
+    pub selections: Vec<Selection>,
+    /// The files that every peel of the environment gets.
+    pub everyone: Vec<usize>,
     /// Whether it may name more than is known.
     pub open: bool,
 }
@@ -57,7 +62,7 @@ pub fn check_top(
     kind: TreeKind,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> TopFiles {
-    let mut files = TopFiles { groups: Vec::new(), open: unit.tree.opaque.is_some() };
+    let mut files = TopFiles { open: unit.tree.opaque.is_some(), ..TopFiles::default() };
     let Some(root) = &unit.tree.root else { return files };
     for root in choices(root) {
         let NodeKind::Mapping(mapping) = &root.kind else {
@@ -137,7 +142,7 @@ fn check_target(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let mut form = None;
-    let mut group = Vec::new();
+    let (mut group, mut certain): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
     for value in choices(&entry.value) {
         let NodeKind::Sequence(sequence) = &value.kind else {
             files.open = true;
@@ -165,7 +170,11 @@ fn check_target(
                 NodeKind::Scalar(scalar) => match scalar.literal() {
                     Some(name) => {
                         check_name(workspace, unit, kind, env, &name, item.span, diagnostics);
-                        group.extend(workspace.resolve(kind, env, &name, &unit.tree_path));
+                        let named = workspace.resolve(kind, env, &name, &unit.tree_path);
+                        if unit.tree.template.arms_at(item.span.start).is_empty() {
+                            certain.extend(&named);
+                        }
+                        group.extend(named);
                     }
                     None => files.open = true,
                 },
@@ -173,8 +182,12 @@ fn check_target(
             }
         }
     }
+    let everyone = entry.key.text().as_deref() == Some("*") && env == unit.env;
+    if everyone && unit.tree.template.arms_at(entry.key.span.start).is_empty() {
+        files.everyone.extend(certain);
+    }
     if !group.is_empty() {
-        files.groups.push(group);
+        files.groups.push(group.clone());
     }
     let Some(text) = entry.key.text() else { return };
     let form = match form {
@@ -190,7 +203,16 @@ fn check_target(
         Form::Compound => Target::parse(&text, entry.key.span),
         form => Target::parse_as(form, &text, entry.key.span),
     };
-    found.extend(target.check_groups(&workspace.project.config().nodegroups));
+    let nodegroups = &workspace.project.config().nodegroups;
+    let mut groups = target.check_groups(nodegroups);
+    if nodegroups.names().next().is_none() && workspace.is_foreign(unit) {
+        // A Salt tree: its groups are in the master's configuration.
+        for group in &mut groups {
+            group.severity = Severity::Warning;
+        }
+    }
+    found.extend(groups);
     found.extend(target.check_facts());
     diagnostics.append(&mut found);
+    files.selections.push(Selection { span: entry.key.span, target, files: group });
 }

@@ -2,21 +2,22 @@
 
 use super::{
     CheckError, CheckOptions,
-    fold::Constants,
     functions::CustomModules,
-    summary::{FunctionDecl, Summary, UseKind},
+    memory::{Includes, Kept, Memory, Reading},
+    summary::{FunctionDecl, StateDecl, Summary, UseKind},
 };
 use crate::{
     diagnostic::nearest,
-    project::{Project, TreeKind},
+    project::{Project, Reference, TreeFile, TreeKind},
+    settings::SCHEMA_FILE,
     source::Span,
     syntax::Tree,
     types::{FunctionKind, Registry},
 };
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -28,6 +29,8 @@ pub enum UnitKind {
     States,
     /// Settings.
     Settings,
+    /// `schema.zy` of the settings.
+    Schema,
     /// `top.zy` of a tree.
     Top(TreeKind),
     /// A template: macros, maps, text that others include.
@@ -51,7 +54,7 @@ pub struct Unit {
     /// What it says.
     pub tree: Arc<Tree>,
     /// What it means to the others.
-    pub summary: Summary,
+    pub summary: Arc<Summary>,
     /// Whether its own findings are wanted, or it is only there for the others.
     pub wanted: bool,
 }
@@ -84,6 +87,9 @@ pub struct Workspace<'a> {
     pub custom: CustomModules,
     /// Files that others include as text or import, by path, with or without their context.
     pub used_as_template: HashMap<String, bool>,
+    /// What is known of each file; some of it for the next check.
+    pub kept: Vec<Kept>,
+    names: OnceLock<HashMap<String, usize>>,
 }
 
 /// A file that could not be read, with the system's words.
@@ -102,101 +108,92 @@ struct Candidate {
     wanted: bool,
 }
 
+impl Unit {
+    /// Whether it is a settings file whose structure is understood.
+    pub fn is_settings(&self) -> bool {
+        self.kind == UnitKind::Settings
+            && self.tree.opaque.is_none()
+            && super::whole::foreign_renderer(self.tree.file, &self.tree.text).is_none()
+    }
+}
+
 impl<'a> Workspace<'a> {
-    /// Reads the files of a check.
+    /// Reads the files of a check; what `memory` has of them is taken from it.
     pub fn open(
         project: &'a Project,
         registry: &'a Registry,
         options: &CheckOptions,
+        memory: &mut Memory,
     ) -> Result<(Self, Vec<Unreadable>), CheckError> {
         let (candidates, custom) = select(project, options)?;
+        memory.begin(project.generation(), &custom);
         let mut unreadable = Vec::new();
-        let mut parsed: Vec<(Candidate, Arc<Tree>, Constants)> = Vec::new();
+        let mut parsed: Vec<(Candidate, Kept)> = Vec::with_capacity(candidates.len());
         let mut seen: HashSet<String> = candidates.iter().map(|c| c.path.clone()).collect();
         let mut pending = candidates;
         let mut used_as_template: HashMap<String, bool> = HashMap::new();
-        let mut frames: Vec<(String, String)> = Vec::new();
+        let mut frames: BTreeSet<(String, String)> = BTreeSet::new();
         // What the files reach as templates comes in rounds: each round's files name the next one's.
         while !pending.is_empty() {
-            let trees = in_parallel(&pending, |c| project.tree(&c.path));
-            let mut next = Vec::new();
-            for (candidate, tree) in std::mem::take(&mut pending).into_iter().zip(trees) {
-                let tree = match tree {
-                    Ok(tree) => tree,
-                    Err(error) => {
-                        unreadable.push(Unreadable { path: candidate.path, reason: error.to_string() });
+            let read = read_round(project, std::mem::take(&mut pending), memory);
+            for (candidate, kept) in read {
+                let kept = match kept {
+                    Ok(kept) => kept,
+                    Err(reason) => {
+                        unreadable.push(Unreadable { path: candidate.path, reason });
                         continue;
                     }
                 };
-                let constants = Constants::of(&tree, &candidate.tree_path);
-                for used in &Summary::of_template(&tree, &constants).uses {
-                    let context = used.with_context;
-                    let Some(path) = &used.path else {
-                        if used.frame.0.len() + used.frame.1.len() > 1 {
-                            frames.push(used.frame.clone());
-                        }
-                        continue;
-                    };
-                    let Some(file) = find_template(project, &candidate.env, path, &candidate.tree_path)
-                    else {
-                        continue;
-                    };
-                    *used_as_template.entry(file.path.clone()).or_default() |= context;
-                    if !matches!(used.kind, UseKind::Data) && seen.insert(file.path.clone()) {
-                        next.push(Candidate {
-                            path: file.path,
+                for (used, file) in kept.template.uses.iter().zip(kept.templates.iter().flat_map(|t| &**t)) {
+                    if used.path.is_none() && used.frame.0.len() + used.frame.1.len() > 1 {
+                        frames.insert(used.frame.clone());
+                    }
+                    let Some(file) = file else { continue };
+                    match used_as_template.get_mut(&file.path) {
+                        Some(context) => *context |= used.with_context,
+                        None => drop(used_as_template.insert(file.path.clone(), used.with_context)),
+                    }
+                    if !matches!(used.kind, UseKind::Data) && !seen.contains(&file.path) {
+                        seen.insert(file.path.clone());
+                        pending.push(Candidate {
+                            path: file.path.clone(),
                             tree_kind: TreeKind::States,
                             env: candidate.env.clone(),
-                            tree_path: file.tree_path,
+                            tree_path: file.tree_path.clone(),
                             wanted: candidate.wanted,
                         });
                     }
                 }
-                parsed.push((candidate, tree, constants));
+                parsed.push((candidate, kept));
             }
-            pending = next;
         }
-        let is_function = |module: &str, function: &str| {
-            registry.get(FunctionKind::State, module, function).is_some()
-                || registry.exists_elsewhere(FunctionKind::State, module, function)
-                || custom.contains(module)
-        };
+        let names = memory.names_after(parsed.iter().map(|(_, kept)| kept));
         parsed.sort_by(|a, b| a.0.path.cmp(&b.0.path));
-        let mut units: Vec<Unit> = Vec::with_capacity(parsed.len());
-        let summaries = in_parallel(&parsed, |(candidate, tree, constants)| {
+        let readings = in_parallel(&parsed, |(candidate, kept)| {
             let framed = frames.iter().any(|(start, end)| {
                 candidate.tree_path.starts_with(start.trim_start_matches("./"))
                     && candidate.tree_path.ends_with(end.as_str())
                     && !end.is_empty()
             });
             let used = used_as_template.contains_key(&candidate.path) || framed;
-            let kind = kind_of(project, candidate, used, tree);
-            match kind {
-                UnitKind::States => {
-                    let summary = Summary::of(tree, constants, registry, &is_function);
-                    // A used file that has no states of its own is text for others; one far from looking like
-                    // states is data that lies in the state tree.
-                    let kind = if used && !summary.looks_like_states {
-                        UnitKind::Template
-                    } else if !summary.looks_like_states
-                        && (holds_data(&candidate.tree_path, tree) || is_salt(&candidate.tree_path))
-                    {
-                        UnitKind::Data
-                    } else {
-                        kind
-                    };
-                    if kind == UnitKind::States {
-                        (kind, summary)
-                    } else {
-                        (kind, Summary::of_template(tree, constants))
-                    }
-                }
-                _ => (kind, Summary::of_template(tree, constants)),
+            match &kept.reading {
+                Some(reading) if reading.used == used => reading.clone(),
+                _ => read_as(project, registry, &custom, candidate, kept, used),
             }
         });
-        for ((candidate, tree, _), (kind, summary)) in parsed.into_iter().zip(summaries) {
+        let mut units: Vec<Unit> = Vec::with_capacity(parsed.len());
+        let mut kept_all: Vec<Kept> = Vec::with_capacity(parsed.len());
+        for ((candidate, mut kept), reading) in parsed.into_iter().zip(readings) {
             let Candidate { path, tree_kind, env, tree_path, wanted } = candidate;
+            if kept.reading.as_ref().is_none_or(|r| !Arc::ptr_eq(&r.summary, &reading.summary)) {
+                kept.includes = None;
+                kept.local = None;
+            }
+            let Reading { kind, ref summary, .. } = reading;
+            let (tree, summary) = (kept.tree.clone(), summary.clone());
             units.push(Unit { path, tree_kind, env, tree_path, kind, tree, summary, wanted });
+            kept.reading = Some(reading);
+            kept_all.push(kept);
         }
         let by_path: HashMap<String, usize> =
             units.iter().enumerate().map(|(index, unit)| (unit.path.clone(), index)).collect();
@@ -209,42 +206,83 @@ impl<'a> Workspace<'a> {
             includes_open: Vec::new(),
             custom,
             used_as_template,
+            kept: kept_all,
+            names: names.map_or_else(OnceLock::new, OnceLock::from),
         };
         workspace.link();
         workspace.narrow(options);
         Ok((workspace, unreadable))
     }
 
+    /// Gives back what is worth keeping.
+    pub fn into_memory(mut self, memory: &mut Memory) {
+        let counted = self.names.get().is_some();
+        self.kept.iter_mut().for_each(|kept| kept.counted = counted);
+        memory.names = self.names.into_inner();
+        memory.files.extend(self.units.into_iter().map(|unit| unit.path).zip(self.kept));
+    }
+
+    /// For each template that a file uses, the file it names.
+    pub fn templates(&self, index: usize) -> &[Option<TreeFile>] {
+        self.kept[index].templates.as_deref().unwrap_or_default()
+    }
+
+    /// Whether some file of the project binds a name, for itself or for others.
+    pub fn binds(&self, name: &str) -> bool {
+        let names = self.names.get_or_init(|| super::memory::count_names(&self.kept));
+        names.contains_key(name)
+    }
+
     fn link(&mut self) {
-        for unit in &self.units {
+        // Refs are looked up on the disk.
+        let indices: Vec<usize> = (0..self.units.len()).collect();
+        let linked = in_parallel(&indices, |index| match &self.kept[*index].includes {
+            Some(includes) => includes.clone(),
+            None => Arc::new(self.includes_of(&self.units[*index])),
+        });
+        for (index, includes) in linked.into_iter().enumerate() {
             let mut edges = Vec::new();
-            let mut open = unit.summary.includes_open;
-            for include in &unit.summary.includes {
-                let env = match &include.env {
-                    None => Some(unit.env.as_str()),
-                    Some(env) => env.as_deref(),
-                };
-                let (Some(reference), Some(env)) = (include.name.text(), env) else {
-                    open = true;
-                    continue;
-                };
-                let found = self.resolve(unit.tree_kind, env, reference, &unit.tree_path);
-                open |= found.is_empty();
-                edges.extend(found.into_iter().map(|to| IncludeEdge {
-                    to,
-                    span: include.span,
-                    certain: include.branch.is_empty(),
-                }));
+            let mut open = includes.open;
+            for (paths, span, certain) in &includes.refs {
+                let before = edges.len();
+                let found = paths.iter().filter_map(|path| self.by_path.get(path));
+                edges.extend(found.map(|to| IncludeEdge { to: *to, span: *span, certain: *certain }));
+                open |= edges.len() == before;
             }
             self.includes.push(edges);
-            self.includes_open.push(open || unit.summary.open.is_some());
+            self.includes_open.push(open);
+            self.kept[index].includes = Some(includes);
         }
+    }
+
+    fn includes_of(&self, unit: &Unit) -> Includes {
+        let mut refs = Vec::new();
+        let mut open = unit.summary.includes_open || unit.summary.open.is_some();
+        for include in &unit.summary.includes {
+            let env = match &include.env {
+                None => Some(unit.env.as_str()),
+                Some(env) => env.as_deref(),
+            };
+            let (Some(reference), Some(env)) = (include.name.text(), env) else {
+                open = true;
+                continue;
+            };
+            let found = self.resolve_paths(unit.tree_kind, env, reference, &unit.tree_path);
+            refs.push((found, include.span, include.branch.is_empty()));
+        }
+        Includes { refs, open }
     }
 
     /// The files a ref names, seen from a file of the tree; none when it names no file.
     pub fn resolve(&self, kind: TreeKind, env: &str, reference: &str, from: &str) -> Vec<usize> {
+        let paths = self.resolve_paths(kind, env, reference, from);
+        paths.iter().filter_map(|path| self.by_path.get(path).copied()).collect()
+    }
+
+    fn resolve_paths(&self, kind: TreeKind, env: &str, reference: &str, from: &str) -> Vec<String> {
+        let paths = |found: Vec<Reference>| found.into_iter().map(|f| f.file.path).collect();
         if let Ok(found) = self.project.resolve_all(kind, env, reference, Some(from)) {
-            return found.iter().filter_map(|f| self.by_path.get(&f.file.path).copied()).collect();
+            return paths(found);
         }
         if self.project.config().states.is_some() || reference.starts_with('.') {
             return Vec::new();
@@ -256,16 +294,10 @@ impl<'a> Workspace<'a> {
             dir = above;
             let below = format!("{}.{reference}", dir.replace('/', "."));
             if let Ok(found) = self.project.resolve_all(kind, env, &below, None) {
-                return found.iter().filter_map(|f| self.by_path.get(&f.file.path).copied()).collect();
+                return paths(found);
             }
         }
         Vec::new()
-    }
-
-    /// The file a template's path names, seen from a file of the tree.
-    pub fn template(&self, unit: &Unit, path: &str) -> Option<usize> {
-        let file = find_template(self.project, &unit.env, path, &unit.tree_path)?;
-        self.by_path.get(&file.path).copied()
     }
 
     /// Whether a path of the state tree is a file (or, for sources, a directory).
@@ -292,8 +324,14 @@ impl<'a> Workspace<'a> {
 
     /// All files reached from one through includes, itself first. Only those that hold on every peel when `certain`.
     pub fn closure(&self, start: usize, certain: bool) -> Vec<usize> {
-        let mut found = vec![start];
-        let mut seen = HashSet::from([start]);
+        self.closure_of(vec![start], certain)
+    }
+
+    /// As [`Self::closure`], from several files; each file once.
+    pub fn closure_of(&self, starts: Vec<usize>, certain: bool) -> Vec<usize> {
+        let mut seen = HashSet::with_capacity(starts.len());
+        let mut found = starts;
+        found.retain(|start| seen.insert(*start));
         let mut next = 0;
         while let Some(at) = found.get(next).copied() {
             next += 1;
@@ -311,29 +349,18 @@ impl<'a> Workspace<'a> {
         if options.paths.is_empty() {
             return;
         }
-        let wanted: Vec<usize> = (0..self.units.len())
-            .filter(|i| self.units[*i].wanted)
-            .flat_map(|i| self.closure(i, false))
-            .collect();
-        for index in wanted {
+        let wanted: Vec<usize> = (0..self.units.len()).filter(|i| self.units[*i].wanted).collect();
+        for index in self.closure_of(wanted, false) {
             self.units[index].wanted = true;
         }
     }
 
-    /// Whether some file extends the state that a function belongs to, or may.
-    pub fn is_extended(&self, function: &FunctionDecl) -> bool {
+    /// Whether some file extends a state, or may, so that it reaches one of its functions.
+    pub fn is_extended(&self, state: &StateDecl, function: &FunctionDecl) -> bool {
         self.states().flat_map(|(_, u)| &u.summary.extends).any(|extend| {
-            self.states()
-                .flat_map(|(_, u)| &u.summary.states)
-                .filter(|s| s.functions.iter().any(|f| std::ptr::eq(f, function)))
-                .any(|s| {
-                    extend.id.text().is_none_or(|id| s.id.matches(id))
-                        || function
-                            .names
-                            .iter()
-                            .any(|(n, _)| extend.id.text().is_some_and(|id| n.matches(id)))
-                })
-        }) || function.arguments.iter().any(|a| a.name == "use")
+            extend.id.text().is_none_or(|id| state.id.matches(id))
+                || function.names.iter().any(|(n, _)| extend.id.text().is_some_and(|id| n.matches(id)))
+        })
     }
 
     /// Whether a file is of a Salt tree that is read as it is. Its master may serve further roots, so a ref or source
@@ -348,18 +375,96 @@ impl<'a> Workspace<'a> {
     }
 }
 
+/// Reads some files, those that changed in parallel. The error is the system's words.
+fn read_round(
+    project: &Project,
+    candidates: Vec<Candidate>,
+    memory: &mut Memory,
+) -> Vec<(Candidate, Result<Kept, String>)> {
+    let known: Vec<(Candidate, Option<Kept>)> = candidates
+        .into_iter()
+        .map(|candidate| {
+            let kept = memory.files.remove(&candidate.path);
+            (candidate, kept)
+        })
+        .collect();
+    let read = in_parallel(&known, |(candidate, kept)| {
+        let tree = project.tree(&candidate.path).map_err(|error| error.to_string())?;
+        let same = kept.as_ref().is_some_and(|kept| Arc::ptr_eq(&kept.tree, &tree));
+        let fresh = (!same).then(|| Kept::of(tree, &candidate.tree_path));
+        let templates = match kept.as_ref().filter(|_| same).and_then(|kept| kept.templates.clone()) {
+            Some(templates) => templates,
+            None => {
+                let summary = fresh.as_ref().or(kept.as_ref()).map(|kept| kept.template.clone());
+                let uses = summary.iter().flat_map(|summary| &summary.uses);
+                let file = |path: &String| find_template(project, &candidate.env, path, &candidate.tree_path);
+                uses.map(|used| used.path.as_ref().and_then(file)).collect()
+            }
+        };
+        Ok((fresh, templates))
+    });
+    let mut merged = Vec::with_capacity(known.len());
+    for ((candidate, old), read) in known.into_iter().zip(read) {
+        let (current, previous) = match read {
+            Ok((Some(fresh), templates)) => (Ok((fresh, templates)), old),
+            Ok((None, templates)) => match old {
+                Some(same) => (Ok((same, templates)), None),
+                None => continue,
+            },
+            Err(error) => (Err(error), old),
+        };
+        memory.gone.extend(previous.filter(|kept| kept.counted).map(|kept| kept.names().clone()));
+        let kept = current.map(|(mut kept, templates)| {
+            kept.templates = Some(templates);
+            kept
+        });
+        merged.push((candidate, kept));
+    }
+    merged
+}
+
+/// What a file is, given how others use it.
+fn read_as(
+    project: &Project,
+    registry: &Registry,
+    custom: &CustomModules,
+    candidate: &Candidate,
+    kept: &Kept,
+    used: bool,
+) -> Reading {
+    let is_function = |module: &str, function: &str| {
+        registry.get(FunctionKind::State, module, function).is_some()
+            || registry.exists_elsewhere(FunctionKind::State, module, function)
+            || custom.contains(module)
+    };
+    let tree = &kept.tree;
+    let kind = kind_of(project, candidate, used, tree);
+    let as_template = |kind| Reading { used, kind, summary: kept.template.clone() };
+    if kind != UnitKind::States {
+        return as_template(kind);
+    }
+    let summary = Summary::of(tree, &kept.constants, registry, &is_function);
+    // A used file that has no states of its own is text for others; one far from looking like states is data that
+    // lies in the state tree.
+    if used && !summary.looks_like_states {
+        return as_template(UnitKind::Template);
+    }
+    let path = &candidate.tree_path;
+    // Pillar files include each other too; in one of Salt's trees they may lie among the states.
+    let is_pillar = is_salt(path) && summary.looks_like_data;
+    if is_pillar || (!summary.looks_like_states && (holds_data(path, tree) || is_salt(path))) {
+        return as_template(UnitKind::Data);
+    }
+    Reading { used, kind, summary: Arc::new(summary) }
+}
+
 /// Whether a path names a file of Salt's.
 fn is_salt(path: &str) -> bool {
     path.rsplit_once('.').is_some_and(|(_, extension)| extension == "sls")
 }
 
 /// The file that an import, include or `import_yaml` names.
-pub fn find_template(
-    project: &Project,
-    env: &str,
-    path: &str,
-    from: &str,
-) -> Option<crate::project::TreeFile> {
+pub fn find_template(project: &Project, env: &str, path: &str, from: &str) -> Option<TreeFile> {
     let path = path.strip_prefix("zester://").or_else(|| path.strip_prefix("salt://")).unwrap_or(path);
     let dir = from.rsplit_once('/').map_or("", |(dir, _)| dir);
     let joined = if path.starts_with("./") || path.starts_with("../") {
@@ -408,7 +513,10 @@ fn kind_of(project: &Project, candidate: &Candidate, used: bool, tree: &Tree) ->
         return UnitKind::Top(candidate.tree_kind);
     }
     if candidate.tree_kind == TreeKind::Settings {
-        return UnitKind::Settings;
+        return match candidate.tree_path.as_str() {
+            SCHEMA_FILE => UnitKind::Schema,
+            _ => UnitKind::Settings,
+        };
     }
     // A library of macros has no document of its own.
     if used && tree.root.is_none() { UnitKind::Template } else { UnitKind::States }

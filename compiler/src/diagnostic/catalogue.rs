@@ -8,6 +8,7 @@ pub fn catalogue() -> &'static [&'static Rule] {
     static ALL: OnceLock<Vec<&'static Rule>> = OnceLock::new();
     ALL.get_or_init(|| {
         let mut rules: Vec<&'static Rule> = crate::check::rules()
+            .chain(crate::fleet::RULES.iter().copied())
             .chain(crate::lower::rules())
             .chain(crate::project::rules())
             .chain(crate::settings::rules())

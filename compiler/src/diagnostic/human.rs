@@ -3,10 +3,11 @@
 //! The text shown is never the raw source: long lines are cut around the place, and characters that would act on a
 //! terminal are replaced, so a file cannot draw over its own errors.
 
-use super::{Diagnostic, Severity};
+use super::{Diagnostic, Severity, veil::veiled};
 use crate::source::{FileId, Files, SourceFile, Span};
 use ariadne::{Color, Config, IndexType, Label, Report, ReportKind, Source};
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt::Write,
     ops::Range,
@@ -20,10 +21,34 @@ const LEAD_CHARS: usize = 60;
 /// Renders findings one after another, each with its snippet.
 pub fn human(diagnostics: &[Diagnostic], files: &Files, color: bool) -> String {
     let mut out = String::new();
+    let mut veils = Veils::new();
     for diagnostic in diagnostics {
-        render(diagnostic, files, color, &mut out);
+        render(diagnostic, files, color, &mut veils, &mut out);
     }
     out
+}
+
+/// The lines of files that have secrets, without them.
+type Veils = HashMap<FileId, Option<Vec<String>>>;
+
+/// Rules that point at a secret which nothing marks.
+const ABOUT_SECRETS: &[&str] = &["plain-secret", "plain-password"];
+
+/// The lines of a file as they may be shown, where they differ from its own.
+fn lines_shown<'v>(
+    file: &SourceFile,
+    diagnostic: &Diagnostic,
+    veils: &'v mut Veils,
+) -> Option<Cow<'v, [String]>> {
+    let lines = |text: Cow<'_, str>| match text {
+        Cow::Owned(text) => Some(text.split('\n').map(str::to_owned).collect()),
+        Cow::Borrowed(_) => None,
+    };
+    if ABOUT_SECRETS.contains(&diagnostic.rule.name) && diagnostic.span.file == file.id {
+        return lines(veiled(&file.text, &[diagnostic.span])).map(Cow::Owned);
+    }
+    let known = veils.entry(file.id).or_insert_with(|| lines(veiled(&file.text, &[])));
+    known.as_deref().map(Cow::Borrowed)
 }
 
 /// One line that sums up: `2 errors, 1 warning in 12 files`.
@@ -42,13 +67,19 @@ pub fn summary(diagnostics: &[Diagnostic], files: usize) -> String {
     format!("{found} in {files} {}", if files == 1 { "file" } else { "files" })
 }
 
-fn render(diagnostic: &Diagnostic, files: &Files, color: bool, out: &mut String) {
+fn render(diagnostic: &Diagnostic, files: &Files, color: bool, veils: &mut Veils, out: &mut String) {
     let mut places: BTreeMap<FileId, Vec<Span>> = BTreeMap::new();
     for span in std::iter::once(diagnostic.span).chain(diagnostic.labels.iter().map(|l| l.span)) {
         places.entry(span.file).or_default().push(span);
     }
-    let excerpts: HashMap<FileId, Excerpt> =
-        places.iter().map(|(id, spans)| (*id, Excerpt::new(&files.get(*id), spans))).collect();
+    let excerpts: HashMap<FileId, Excerpt> = places
+        .iter()
+        .map(|(id, spans)| {
+            let file = files.get(*id);
+            let lines = lines_shown(&file, diagnostic, veils);
+            (*id, Excerpt::new(&file, spans, lines.as_deref()))
+        })
+        .collect();
     let locate = |span: Span| -> (FileId, Range<usize>) {
         let range = excerpts.get(&span.file).map_or(0..0, |e| e.range(span));
         (span.file, range)
@@ -121,7 +152,7 @@ struct Window {
 }
 
 impl Excerpt {
-    fn new(file: &SourceFile, spans: &[Span]) -> Self {
+    fn new(file: &SourceFile, spans: &[Span], lines: Option<&[String]>) -> Self {
         let mut focus: BTreeMap<usize, usize> = BTreeMap::new();
         let mut needed = BTreeSet::new();
         for span in spans {
@@ -149,7 +180,10 @@ impl Excerpt {
                 chars += 1;
                 continue;
             };
-            let raw = line_text(file, line);
+            let raw = match lines {
+                Some(lines) => lines.get(line).map_or("", |l| l.trim_end_matches('\r')),
+                None => line_text(file, line),
+            };
             let length = raw.chars().count();
             let (skipped, shown) = if length <= MAX_LINE_CHARS {
                 (0, length)

@@ -4,6 +4,7 @@
 //! server; nothing else formats errors.
 
 pub mod catalogue;
+mod edits;
 mod github;
 mod human;
 mod json;
@@ -12,8 +13,10 @@ mod place;
 mod rule;
 mod sarif;
 mod short;
+mod veil;
 
 pub use catalogue::{catalogue, explain};
+pub use edits::{apply, together};
 pub use github::github;
 pub use human::{human, summary};
 pub use json::{FORMAT_VERSION, FileCounts, json, json_error};
@@ -22,6 +25,7 @@ pub use place::{Point, Range, locate};
 pub use rule::{Rule, Severity};
 pub use sarif::sarif;
 pub use short::short;
+pub use veil::veiled;
 
 use crate::source::Span;
 
@@ -124,6 +128,17 @@ impl Diagnostic {
         self
     }
 
+    /// Says what was probably meant instead of the text at the finding's place, and offers to write it there.
+    pub fn did_you_mean(self, near: &str) -> Self {
+        let span = self.span;
+        self.help(format!("did you mean `{near}`?")).fix(
+            format!("rename to `{near}`"),
+            Applicability::Unsafe,
+            span,
+            near,
+        )
+    }
+
     /// Whether it makes a check fail.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
@@ -138,7 +153,8 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .into_iter()
         .map(|c| (strsim::damerau_levenshtein(&name.to_lowercase(), &c.to_lowercase()), c))
         .filter(|(distance, c)| *distance <= limit || (c.len() > 3 && name.len() > 3 && plural_of(name, c)))
-        .min_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(b.1)))
+        // Of two that are as near, a name as long as what was written: letters are swapped more often than forgotten.
+        .min_by_key(|(distance, c)| (*distance, c.len().abs_diff(name.len()), *c))
         .map(|(_, c)| c)
 }
 

@@ -8,12 +8,13 @@ use petgraph::{
     visit::EdgeRef,
 };
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// A place in a source file, as kept in plans and results: lines and columns from 1, columns in characters.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Origin {
     /// Path relative to the project's root.
-    pub file: String,
+    pub file: Arc<str>,
     /// Line from 1.
     pub line: u32,
     /// Column from 1, in characters.
@@ -27,7 +28,7 @@ pub struct Origin {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Frame {
     /// Path relative to the project's root.
-    pub file: String,
+    pub file: Arc<str>,
     /// Line from 1.
     pub line: u32,
     /// Column from 1.

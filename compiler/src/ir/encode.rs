@@ -148,7 +148,7 @@ pub(super) mod tests {
             attributes: Attributes::default(),
             sls: "web".to_owned(),
             env: "base".to_owned(),
-            origin: Origin { file: "states/web.zy".to_owned(), line: 2, column: 3, via: Vec::new() },
+            origin: Origin { file: "states/web.zy".into(), line: 2, column: 3, via: Vec::new() },
             arg_origins: indexmap::IndexMap::new(),
         };
         let mut dag = Dag::default();

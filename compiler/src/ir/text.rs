@@ -53,7 +53,7 @@ fn place(origin: &Origin) -> String {
 }
 
 /// As an author would write it on one line.
-fn scalar(value: &Value) -> String {
+pub(super) fn scalar(value: &Value) -> String {
     match value {
         Value::Str(text) => {
             let plain = matches!(resolve_plain(text), Value::Str(_))

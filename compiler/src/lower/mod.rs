@@ -19,6 +19,7 @@ mod unit;
 
 pub use place::{Place, PlaceOf, rendered_file};
 pub use render::TemplateRenderer;
+pub use top::TopEntry;
 pub use unit::RenderRequest;
 
 use crate::{
@@ -173,6 +174,21 @@ fn load(input: &LowerInput<'_>, units: &mut Units<'_>) {
             }
         }
     }
+}
+
+/// The targets of the top files as one peel's facts render them, at the author's places, and what is wrong with them.
+pub fn top_entries(
+    project: &Project,
+    renderer: &dyn Renderer,
+    env: Option<&str>,
+) -> (Vec<TopEntry>, Vec<Diagnostic>) {
+    let mut units = Units::new(project, renderer);
+    let mut entries = top::entries(project, &mut units, env);
+    for entry in &mut entries {
+        entry.span = units.places.of(entry.span).span;
+    }
+    let diagnostics = std::mem::take(&mut units.diagnostics);
+    (entries, placed(diagnostics, &units))
 }
 
 /// Moves findings to the author's places, sorts them and drops repetitions.

@@ -39,7 +39,7 @@ impl Places {
     }
 
     pub(super) fn of(&self, span: Span) -> Place {
-        if span.file.0 & RENDERED == 0 {
+        if !is_rendered(span) {
             return Place { span, via: Vec::new() };
         }
         let index = (span.file.0 & !RENDERED) as usize;
@@ -58,39 +58,44 @@ impl Places {
             .into_iter()
             .map(|(span, what)| {
                 let (file, at) = files.locate(span);
-                Frame { file: file.to_string(), line: at.line, column: at.column, what }
+                Frame { file, line: at.line, column: at.column, what }
             })
             .collect();
-        Origin { file: file.to_string(), line: at.line, column: at.column, via }
+        Origin { file, line: at.line, column: at.column, via }
     }
 
-    /// Moves all places of a finding to the author's files. The calls that led to its place become labels. Edits of
-    /// what an expression gave cannot be made in the source, so fixes are kept only where the text is the author's.
-    pub(super) fn map(&self, mut diagnostic: Diagnostic) -> Diagnostic {
-        let rendered = diagnostic.span.file.0 & RENDERED != 0;
-        let place = self.of(diagnostic.span);
-        diagnostic.span = place.span;
-        for label in &mut diagnostic.labels {
-            label.span = self.of(label.span).span;
-        }
-        if rendered {
-            for fix in &mut diagnostic.fixes {
-                for edit in &mut fix.edits {
-                    let width = edit.span.end - edit.span.start;
-                    let place = self.of(edit.span);
-                    // A place of another width is not the text that was read.
-                    edit.span = if place.span.end - place.span.start == width && place.via.is_empty() {
-                        place.span
-                    } else {
-                        Span::at(FileId(RENDERED), 0)
-                    };
-                }
-            }
-            diagnostic.fixes.retain(|f| f.edits.iter().all(|e| e.span.file.0 & RENDERED == 0));
-        }
-        for (span, what) in place.via {
-            diagnostic = diagnostic.label(span, what);
-        }
-        diagnostic
+    /// Moves all places of a finding to the author's files. The calls that led to its place become labels.
+    pub(super) fn map(&self, diagnostic: Diagnostic) -> Diagnostic {
+        moved(diagnostic, &|span| self.of(span))
     }
+}
+
+/// Moves all places of a finding with `of`. Edits of what an expression gave cannot be made in the source, so fixes are kept only where the text
+/// is the author's.
+pub(super) fn moved(mut diagnostic: Diagnostic, of: &dyn Fn(Span) -> Place) -> Diagnostic {
+    let place = of(diagnostic.span);
+    diagnostic.span = place.span;
+    for label in &mut diagnostic.labels {
+        label.span = of(label.span).span;
+    }
+    diagnostic.fixes.retain_mut(|fix| {
+        fix.edits.iter_mut().all(|edit| {
+            if !is_rendered(edit.span) {
+                return true;
+            }
+            let width = edit.span.end - edit.span.start;
+            let place = of(edit.span);
+            edit.span = place.span;
+            // A place of another width is not the text that was read.
+            place.span.end - place.span.start == width && place.via.is_empty() && !is_rendered(place.span)
+        })
+    });
+    for (span, what) in place.via {
+        diagnostic = diagnostic.label(span, what);
+    }
+    diagnostic
+}
+
+fn is_rendered(span: Span) -> bool {
+    span.file.0 & RENDERED != 0
 }

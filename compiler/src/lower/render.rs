@@ -1,6 +1,6 @@
 //! State files through the template environment.
 
-use super::{Place, RenderRequest, RenderedDocument, Renderer};
+use super::{Place, RenderRequest, RenderedDocument, Renderer, place::moved};
 use crate::{
     diagnostic::Diagnostic,
     project::Project,
@@ -87,17 +87,7 @@ impl TemplateRenderer<'_> {
             None => Place { span: fallback.unwrap_or(span), via: Vec::new() },
         };
         let mut diagnostics = rendered.diagnostics;
-        diagnostics.extend(document.diagnostics.into_iter().map(|mut diagnostic| {
-            let place = place_of(diagnostic.span);
-            diagnostic.span = place.span;
-            for label in &mut diagnostic.labels {
-                label.span = place_of(label.span).span;
-            }
-            for (span, what) in place.via {
-                diagnostic = diagnostic.label(span, what);
-            }
-            diagnostic
-        }));
+        diagnostics.extend(document.diagnostics.into_iter().map(|d| moved(d, &place_of)));
         Ok(RenderedDocument { root: document.root, place_of: Box::new(place_of), diagnostics })
     }
 }

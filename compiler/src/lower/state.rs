@@ -56,32 +56,33 @@ impl Preparer<'_> {
                 (Some((argument, None)), None) if !argument.value.is_nothing() => None,
                 _ => check_name(&signature, draft.id_node, &mut self.diagnostics),
             };
-            states.push(self.finish(&base, &bound, name, &signature.params, signature.never_changes));
+            states.push(self.finish(&base, bound, name, &signature.params, signature.never_changes));
             return;
         }
         for entry in entries {
             let name = check_name(&signature, entry.name, &mut self.diagnostics);
             if entry.overrides.is_empty() {
-                states.push(self.finish(&base, &bound, name, &signature.params, signature.never_changes));
+                let bound = bound.clone();
+                states.push(self.finish(&base, bound, name, &signature.params, signature.never_changes));
                 continue;
             }
             let function = overridden(&draft.function, &entry.overrides, &signature);
             // What is wrong with the shared arguments has been said; the same finding is not kept twice.
             let bound = bind(&function, &signature, Extent::Whole, &template, &mut self.diagnostics);
-            states.push(self.finish(&base, &bound, name, &signature.params, signature.never_changes));
+            states.push(self.finish(&base, bound, name, &signature.params, signature.never_changes));
         }
     }
 
     fn finish(
         &self,
         base: &Base<'_>,
-        bound: &Bound<'_>,
+        bound: Bound<'_>,
         name: Option<Value>,
         params: &[crate::types::Param],
         never_changes: bool,
     ) -> Prepared {
         let draft = base.draft;
-        let mut args = bound.args.clone();
+        let mut args = bound.args;
         let text = name.as_ref().map_or_else(|| draft.id.clone(), display);
         if let Some(primary) = base.primary {
             args.shift_insert(0, primary.to_owned(), name.unwrap_or_else(|| Value::from(draft.id.as_str())));
@@ -93,8 +94,8 @@ impl Preparer<'_> {
             .collect();
         let arg_origins: IndexMap<String, ir::Origin> = bound
             .places
-            .iter()
-            .map(|(name, span)| (name.clone(), self.places.origin(self.files, *span)))
+            .into_iter()
+            .map(|(name, span)| (name, self.places.origin(self.files, span)))
             .collect();
         Prepared {
             node: ir::Node {
@@ -103,15 +104,15 @@ impl Preparer<'_> {
                 name: text,
                 args,
                 secret,
-                attributes: bound.attributes.clone(),
+                attributes: bound.attributes,
                 sls: base.sls.to_owned(),
                 env: base.env.to_owned(),
                 origin: self.places.origin(self.files, draft.function.span),
                 arg_origins,
             },
             unit: draft.unit,
-            references: bound.references.clone(),
-            uses: bound.uses.clone(),
+            references: bound.references,
+            uses: bound.uses,
             never_changes,
         }
     }
@@ -138,15 +139,16 @@ impl Preparer<'_> {
         let given = bound.name.as_ref().and_then(|(_, value)| value.clone());
         let entries = bound.names.map(|n| self.names(n)).unwrap_or_default();
         if entries.is_empty() {
-            let mut prepared = self.finish(&base, &bound, given.clone(), &[], false);
+            let mut prepared = self.finish(&base, bound, given.clone(), &[], false);
             if let Some(name) = given {
                 prepared.node.args.insert("name".to_owned(), name);
             }
             states.push(prepared);
+            return;
         }
         for entry in entries {
             let name = entry.name.text().map(|t| Value::Str(t.into_owned()));
-            let mut prepared = self.finish(&base, &bound, name.clone(), &[], false);
+            let mut prepared = self.finish(&base, bound.clone(), name.clone(), &[], false);
             if let Some(name) = name {
                 prepared.node.args.insert("name".to_owned(), name);
             }

@@ -25,8 +25,20 @@ pub(super) struct Selected {
 /// The index that the top file of environment `number` has among the rendered documents, far behind all units.
 const TOP: usize = 1 << 24;
 
-/// Reads the top files of all environments. Each environment's part is taken from its own top file where it has one,
-/// else from the base's.
+/// A target of a top file with its refs.
+#[derive(Clone, Debug)]
+pub struct TopEntry {
+    /// The environment it belongs to.
+    pub env: String,
+    /// Which peels.
+    pub target: Target,
+    /// Where the target stands.
+    pub span: Span,
+    /// What they get.
+    pub refs: Vec<(String, Span)>,
+}
+
+/// The refs that the top files select for a peel.
 pub(super) fn select(
     project: &Project,
     units: &mut Units<'_>,
@@ -35,44 +47,61 @@ pub(super) fn select(
 ) -> Vec<Selected> {
     let mut selected: Vec<Selected> = Vec::new();
     let mut seen = HashSet::new();
+    for entry in entries(project, units, env) {
+        match entry.target.matches(subject) {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(error) => {
+                let message = format!("This target cannot be decided: {error}");
+                units.diagnostics.push(Diagnostic::new(&TOP_SHAPE, entry.span, message));
+                continue;
+            }
+        }
+        for (reference, span) in entry.refs {
+            if seen.insert((entry.env.clone(), reference.clone())) {
+                selected.push(Selected { env: entry.env.clone(), reference, span });
+            }
+        }
+    }
+    selected
+}
+
+/// The targets of the top files of all environments. Each environment's part is taken from its own top file where it
+/// has one, else from the base's.
+pub(super) fn entries(project: &Project, units: &mut Units<'_>, env: Option<&str>) -> Vec<TopEntry> {
+    let mut found = Vec::new();
     let environments: Vec<String> = project.environments().map(str::to_owned).collect();
     for (number, own) in environments.iter().enumerate() {
         let Some(file) = project.top(TreeKind::States, own) else { continue };
         let request = RenderRequest { file: &file, env: own, sls: "top", id: rendered_file(TOP + number) };
         let Some(mut root) = units.render_apart(TOP + number, &request) else { continue };
         super::document::expand_values(&mut root);
-        let mut reader = Reader { subject, diagnostics: Vec::new() };
-        for (name, found) in reader.environments(&root) {
+        let mut reader = Reader { diagnostics: Vec::new() };
+        for (name, mut targets) in reader.environments(&root) {
             // A foreign environment with a top file of its own speaks for itself.
             let foreign = name != *own
                 && environments.contains(&name)
                 && project.top(TreeKind::States, &name).is_some_and(|top| top.path != file.path);
-            if foreign || env.is_some_and(|wanted| wanted != name) {
-                continue;
-            }
-            for (reference, span) in found {
-                if seen.insert((name.clone(), reference.clone())) {
-                    selected.push(Selected { env: name.clone(), reference, span });
-                }
+            if !foreign && env.is_none_or(|wanted| wanted == name) {
+                found.append(&mut targets);
             }
         }
         units.diagnostics.append(&mut reader.diagnostics);
     }
-    selected
+    found
 }
 
-struct Reader<'r> {
-    subject: &'r Subject<'r>,
+struct Reader {
     diagnostics: Vec<Diagnostic>,
 }
 
-impl Reader<'_> {
+impl Reader {
     fn shape(&mut self, node: &Node, what: &str, help: &str) {
         let message = format!("{what}, found {}", node.describe());
         self.diagnostics.push(Diagnostic::new(&TOP_SHAPE, node.span, message).help(help));
     }
 
-    fn environments(&mut self, root: &Node) -> Vec<(String, Vec<(String, Span)>)> {
+    fn environments(&mut self, root: &Node) -> Vec<(String, Vec<TopEntry>)> {
         let Some(mapping) = root.as_mapping() else {
             if !root.is_nothing() && !matches!(root.kind, NodeKind::Error) {
                 self.shape(
@@ -86,12 +115,13 @@ impl Reader<'_> {
         let mut all = Vec::new();
         for entry in &mapping.entries {
             let Some(name) = entry.key.text() else { continue };
-            all.push((name.into_owned(), self.targets(&entry.value)));
+            let targets = self.targets(&name, &entry.value);
+            all.push((name.into_owned(), targets));
         }
         all
     }
 
-    fn targets(&mut self, node: &Node) -> Vec<(String, Span)> {
+    fn targets(&mut self, env: &str, node: &Node) -> Vec<TopEntry> {
         let Some(mapping) = node.as_mapping() else {
             if !node.is_nothing() && !matches!(node.kind, NodeKind::Error) {
                 self.shape(
@@ -102,33 +132,21 @@ impl Reader<'_> {
             }
             return Vec::new();
         };
-        let mut refs = Vec::new();
+        let mut found = Vec::new();
         for entry in &mapping.entries {
             let Some(text) = entry.key.text() else { continue };
-            let (form, own) = self.refs(&entry.value);
+            let (form, refs) = self.refs(&entry.value);
             let (target, diagnostics) = match form {
                 Some(form) => Target::parse_as(form, &text, entry.key.span),
                 None => Target::parse(&text, entry.key.span),
             };
             let valid = target.is_valid();
             self.diagnostics.extend(diagnostics);
-            if !valid {
-                continue;
-            }
-            match target.matches(self.subject) {
-                Ok(true) => refs.extend(own),
-                Ok(false) => {}
-                Err(error) => {
-                    let text = error.to_string();
-                    self.diagnostics.push(Diagnostic::new(
-                        &TOP_SHAPE,
-                        entry.key.span,
-                        format!("This target cannot be decided: {text}"),
-                    ));
-                }
+            if valid {
+                found.push(TopEntry { env: env.to_owned(), target, span: entry.key.span, refs });
             }
         }
-        refs
+        found
     }
 
     /// The refs of a target, and the form that a `match:` item gives it.

@@ -51,6 +51,8 @@ pub(super) struct Units<'a> {
     /// Some file is missing from the run: it could not be found or rendered.
     pub incomplete: bool,
     known: HashMap<(String, String), usize>,
+    /// Units by canonical ref, over all environments.
+    by_ref: HashMap<String, Vec<usize>>,
     /// The chain of files being loaded, with the place of the include that led to each.
     open: Vec<(usize, Span)>,
 }
@@ -66,6 +68,7 @@ impl<'a> Units<'a> {
             order: Vec::new(),
             incomplete: false,
             known: HashMap::new(),
+            by_ref: HashMap::new(),
             open: Vec::new(),
         }
     }
@@ -100,6 +103,7 @@ impl<'a> Units<'a> {
         }
         let index = self.all.len();
         self.known.insert(key, index);
+        self.by_ref.entry(reference.name.clone()).or_default().push(index);
         let request =
             RenderRequest { file: &reference.file, env, sls: &reference.name, id: rendered_file(index) };
         let mut root = self.render_apart(index, &request);
@@ -156,15 +160,13 @@ impl<'a> Units<'a> {
             let glob = crate::target::Glob::lenient(reference);
             return (0..self.all.len()).filter(|i| glob.matches(&self.all[*i].sls)).collect();
         }
-        let exact = |name: &str| (0..self.all.len()).filter(|i| self.all[*i].sls == name).collect::<Vec<_>>();
-        let found = exact(reference);
-        if !found.is_empty() {
-            return found;
-        }
-        match self.project.resolve(TreeKind::States, &from.env, reference, Some(&from.file.tree_path)) {
-            Ok(resolved) => exact(&resolved.name),
-            Err(_) => Vec::new(),
-        }
+        let exact = |name: &str| self.by_ref.get(name).cloned();
+        exact(reference)
+            .or_else(|| {
+                let path = Some(from.file.tree_path.as_str());
+                exact(&self.project.resolve(TreeKind::States, &from.env, reference, path).ok()?.name)
+            })
+            .unwrap_or_default()
     }
 }
 

@@ -332,7 +332,7 @@ fn content_span(node: &Node, text: &Spanned<String>) -> Span {
         NodeKind::Scalar(scalar) if matches!(scalar.style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted)
     );
     let width = (text.span.end - text.span.start) as usize;
-    if quoted && width == text.value.len() + 2 {
+    if quoted && width == text.value.len() + 2 && text.value.is_ascii() {
         return Span { start: text.span.start + 1, end: text.span.end - 1, ..text.span };
     }
     text.span

@@ -2,7 +2,8 @@
 
 use super::Project;
 use crate::{
-    source::SourceError,
+    check::in_parallel,
+    source::{SourceError, Sources},
     types::{Facts, FactsError},
 };
 
@@ -36,23 +37,38 @@ impl Project {
     pub fn inventory(&self) -> Result<Vec<KnownPeel>, InventoryError> {
         let mut peels: Vec<KnownPeel> = Vec::new();
         for dir in &self.config().facts {
-            for path in self.sources().files_below(dir.value.trim_matches('/')) {
-                let Some((stem, "yaml" | "yml" | "json")) =
-                    path.rsplit('/').next().and_then(|name| name.rsplit_once('.'))
-                else {
-                    continue;
-                };
-                let (_, text) = self.read_text(&path)?;
-                let mut facts = Facts { id: stem.to_owned(), ..Facts::default() };
-                facts
-                    .merge_text(&text)
-                    .map_err(|error| InventoryError::Facts { path: path.clone(), error })?;
-                if peels.iter().all(|known| known.facts.id != facts.id) {
-                    peels.push(KnownPeel { facts, path });
-                }
-            }
+            peels.extend(inventory_below(&**self.sources(), dir.value.trim_matches('/'))?);
         }
-        peels.sort_by(|a, b| a.facts.id.cmp(&b.facts.id));
-        Ok(peels)
+        Ok(each_once(peels))
     }
+}
+
+/// The peels whose facts lie in a directory, a YAML or JSON file for each, sorted by id.
+pub fn inventory_below(sources: &dyn Sources, dir: &str) -> Result<Vec<KnownPeel>, InventoryError> {
+    let paths: Vec<String> = sources
+        .files_below(dir)
+        .into_iter()
+        .filter(|path| {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            matches!(name.rsplit_once('.'), Some((_, "yaml" | "yml" | "json")))
+        })
+        .collect();
+    let read = in_parallel(&paths, |path| {
+        let bytes = sources.read(path)?;
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|e| SourceError::NotText { path: path.clone(), offset: e.valid_up_to() })?;
+        let stem =
+            path.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map_or("", |(stem, _)| stem);
+        let mut facts = Facts { id: stem.to_owned(), ..Facts::default() };
+        facts.merge_text(text).map_err(|error| InventoryError::Facts { path: path.clone(), error })?;
+        Ok(KnownPeel { facts, path: path.clone() })
+    });
+    Ok(each_once(read.into_iter().collect::<Result<_, InventoryError>>()?))
+}
+
+fn each_once(mut peels: Vec<KnownPeel>) -> Vec<KnownPeel> {
+    // The sort is stable, so of those with one id the first stays.
+    peels.sort_by(|a, b| a.facts.id.cmp(&b.facts.id));
+    peels.dedup_by(|later, first| later.facts.id == first.facts.id);
+    peels
 }

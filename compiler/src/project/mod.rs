@@ -10,12 +10,13 @@ mod roots;
 mod templates;
 
 pub use config::{Config, ConfigError, EnvironmentRoots};
-pub use inventory::{InventoryError, KnownPeel};
+pub use inventory::{InventoryError, KnownPeel, inventory_below};
 pub use reference::{Reference, ResolveError};
 pub use roots::{Root, TreeFile, TreeKind};
 pub use templates::ProjectTemplates;
 
 use crate::diagnostic::Rule;
+use crate::settings::Unseal;
 use crate::source::{DiskSources, FileId, Files, SourceError, Sources};
 use crate::syntax::{self, Tree};
 use crate::types::Value;
@@ -45,6 +46,8 @@ pub struct OpenOptions {
     /// Gives the files of a directory that the configuration names outside of the project. Without it such a
     /// directory is an error.
     pub outside: Option<Outside>,
+    /// Opens sealed texts of the settings. Without it settings that need one are not complete.
+    pub unseal: Option<Arc<dyn Unseal>>,
 }
 
 /// Gives the files of a directory by its path as written.
@@ -57,6 +60,7 @@ pub struct Project {
     files: Arc<Files>,
     environments: Vec<roots::Environment>,
     extensions: Vec<String>,
+    unseal: Option<Arc<dyn Unseal>>,
     texts: RwLock<HashMap<String, (FileId, Arc<str>)>>,
     trees: RwLock<HashMap<FileId, Arc<Tree>>>,
 }
@@ -86,6 +90,7 @@ impl Project {
             files,
             environments,
             extensions,
+            unseal: options.unseal,
             texts: RwLock::default(),
             trees: RwLock::default(),
         })
@@ -119,6 +124,11 @@ impl Project {
     /// Where the project's own files come from.
     pub fn sources(&self) -> &Arc<dyn Sources> {
         &self.sources
+    }
+
+    /// What opens sealed texts of the settings, where there is something.
+    pub fn unseal(&self) -> Option<&dyn Unseal> {
+        self.unseal.as_deref()
     }
 
     /// Names of the environments; `base` is always the first.
@@ -174,6 +184,30 @@ impl Project {
         // Two threads may parse the same file once each; the first result stays, so that all share one tree.
         let tree = Arc::new(syntax::parse(id, &text));
         Ok(self.trees.write().unwrap_or_else(|e| e.into_inner()).entry(id).or_insert(tree).clone())
+    }
+
+    /// Forgets what was read of a path and of all below it (`""` for everything), after it changed.
+    pub fn forget_below(&self, path: &str) {
+        let inside = |known: &str| {
+            path.is_empty()
+                || known.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.forget_where(&inside);
+    }
+
+    /// Forgets what was read of files outside of the project.
+    pub fn forget_outside(&self) {
+        self.forget_where(&|path| self.is_outside(path));
+    }
+
+    fn forget_where(&self, gone: &dyn Fn(&str) -> bool) {
+        let known: Vec<String> = {
+            let texts = self.texts.read().unwrap_or_else(|e| e.into_inner());
+            texts.keys().filter(|path| gone(path)).cloned().collect()
+        };
+        for path in known {
+            self.forget(&path);
+        }
     }
 
     /// Forgets what was read of a path, after it changed.

@@ -291,6 +291,29 @@ impl Project {
         best.map(|(_, kind, env, inner)| (kind, env, inner))
     }
 
+    /// A number that is another one whenever a file of the project came or went; `None` where that is not known.
+    pub fn generation(&self) -> Option<u64> {
+        let outside = self.environments.iter().flat_map(Environment::all).filter_map(|r| r.outside.as_ref());
+        // Each only ever grows, so their sum does.
+        outside.chain([&self.sources]).map(|sources| sources.generation()).sum()
+    }
+
+    /// Whether a project path lies in a directory outside of the project.
+    pub fn is_outside(&self, path: &str) -> bool {
+        let roots = self.environments.iter().flat_map(Environment::all);
+        roots.filter(|root| root.outside.is_some()).any(|root| root.inner(path).is_some())
+    }
+
+    /// The directories outside of the project that its configuration names, as written there.
+    pub fn outside(&self) -> Vec<&str> {
+        let roots = self.environments.iter().flat_map(Environment::all);
+        let mut paths: Vec<&str> =
+            roots.filter(|root| root.outside.is_some()).map(|root| root.path.as_str()).collect();
+        paths.sort_unstable();
+        paths.dedup();
+        paths
+    }
+
     fn belongs_elsewhere(&self, root: &Root, path: &str) -> bool {
         self.environments
             .iter()

@@ -1,8 +1,9 @@
 //! Merging one file after the other: maps deeply, lists and scalars replaced, each hand noted.
 
 use super::{
-    SETTINGS_SHAPE, Settings, Touch,
+    Declared, SETTINGS_SHAPE, Settings, Touch,
     read::{Placed, PlacedKind, Strategies, Strategy},
+    validate::defaults,
 };
 use crate::{
     diagnostic::Diagnostic,
@@ -17,6 +18,9 @@ pub(super) struct Merger {
     value: Map,
     secrets: Vec<Vec<String>>,
     touches: Vec<Touch>,
+    schema: Option<Arc<Declared>>,
+    /// Paths that have their default still.
+    defaults: Vec<Vec<String>>,
     pub files: Vec<String>,
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -27,12 +31,43 @@ impl Merger {
         Value::Map(self.value.clone())
     }
 
+    /// Settings that begin with the defaults of a schema and merge as it says.
+    pub fn with_schema(schema: Arc<Declared>) -> Self {
+        let mut merger = Self::default();
+        for (path, value, span) in defaults(&schema) {
+            put(&mut merger.value, &path, value.clone());
+            merger.touch(&path, value, span, false, false);
+            merger.defaults.push(path);
+        }
+        merger.schema = Some(schema);
+        merger
+    }
+
     /// Merges a file's map on top.
     pub fn merge(&mut self, placed: Placed) {
         if let PlacedKind::Map(entries, strategies) = placed.kind {
             let mut map = std::mem::take(&mut self.value);
-            self.merge_map(&mut map, entries, &strategies, &mut Vec::new());
+            let schema = self.schema.clone();
+            self.merge_map(&mut map, entries, &strategies, schema.as_ref(), &mut Vec::new());
             self.value = map;
+        }
+    }
+
+    /// Merges an option of the command line on top. What was secret stays so, whoever gives it another value.
+    pub fn set(&mut self, placed: Placed) {
+        let secrets = self.secrets.clone();
+        self.merge(placed);
+        for path in secrets {
+            let there = path.iter().try_fold(None::<&Value>, |value, key| match value {
+                None => self.value.get(key).map(Some),
+                Some(Value::Map(map)) => map.get(key).map(Some),
+                Some(Value::List(items)) => items.get(key.parse::<usize>().ok()?).map(Some),
+                Some(_) => None,
+            });
+            if there.is_some() && !self.secrets.contains(&path) {
+                self.touches.iter_mut().filter(|t| t.path.starts_with(&path)).for_each(|t| t.secret = true);
+                self.secrets.push(path);
+            }
         }
     }
 
@@ -41,17 +76,32 @@ impl Merger {
         map: &mut Map,
         entries: indexmap::IndexMap<String, Placed>,
         strategies: &Strategies,
+        declared: Option<&Arc<Declared>>,
         path: &mut Vec<String>,
     ) {
         for (key, placed) in entries {
             path.push(key.clone());
             let slot = map.entry(key.clone()).or_default();
-            self.merge_value(slot, placed, strategies.of(&key), path);
+            let below = declared.and_then(|d| d.below(&key));
+            let strategy = strategies.of(&key).or_else(|| below.as_ref()?.merge).unwrap_or_default();
+            self.merge_value(slot, placed, strategy, below.as_ref(), path);
             path.pop();
         }
     }
 
-    fn merge_value(&mut self, slot: &mut Value, placed: Placed, strategy: Strategy, path: &mut Vec<String>) {
+    fn merge_value(
+        &mut self,
+        slot: &mut Value,
+        placed: Placed,
+        strategy: Strategy,
+        declared: Option<&Arc<Declared>>,
+        path: &mut Vec<String>,
+    ) {
+        // A default holds where nothing is written; it is no part of what is.
+        if let Some(at) = self.defaults.iter().position(|default| default == path) {
+            self.defaults.swap_remove(at);
+            *slot = Value::Null;
+        }
         match placed.kind {
             PlacedKind::Map(entries, strategies) => {
                 if !matches!(slot, Value::Map(_)) {
@@ -63,7 +113,7 @@ impl Merger {
                     }
                 }
                 if let Value::Map(map) = slot {
-                    self.merge_map(map, entries, &strategies, path);
+                    self.merge_map(map, entries, &strategies, declared, path);
                 }
             }
             PlacedKind::Leaf(value, secrets) => {
@@ -126,13 +176,35 @@ impl Merger {
     }
 
     /// The settings, with what was found on the way.
-    pub fn finish(self) -> (Settings, Vec<Diagnostic>) {
-        let settings = Settings {
+    pub fn finish(mut self) -> (Settings, Vec<Diagnostic>) {
+        let mut settings = Settings {
             value: Arc::new(Value::Map(self.value)),
             secret_paths: self.secrets,
             files: self.files,
             touches: self.touches,
         };
+        if let Some(schema) = &self.schema {
+            self.diagnostics.extend(settings.validate(schema));
+        }
         (settings, self.diagnostics)
+    }
+}
+
+/// Writes a value at a path, with maps on the way.
+fn put(map: &mut Map, path: &[String], value: Value) {
+    match path {
+        [] => {}
+        [last] => {
+            map.insert(last.clone(), value);
+        }
+        [key, rest @ ..] => {
+            let slot = map.entry(key.clone()).or_default();
+            if !matches!(slot, Value::Map(_)) {
+                *slot = Value::Map(Map::new());
+            }
+            if let Value::Map(inner) = slot {
+                put(inner, rest, value);
+            }
+        }
     }
 }

@@ -3,19 +3,38 @@
 //! [`resolve`] gives one peel's settings with the way they came about: every place that touched a path, in order,
 //! and who won.
 
+mod declared;
+mod infer;
+mod inferred;
+#[cfg(test)]
+mod inferred_tests;
+mod marked;
+mod mask;
 mod merge;
 mod overrides;
+mod placeholder;
 mod read;
 mod render;
 mod resolve;
+mod sealed;
 #[cfg(test)]
 mod tests;
 mod top;
+pub(crate) mod validate;
 mod why;
 
+pub use declared::{Declared, MALFORMED_SCHEMA, SCHEMA_FILE, Schema};
+pub use infer::{SettingsInclude, includes_of};
+pub use inferred::{Definition, Found, Inferred, Selection, Setting, Written};
+pub use marked::{Marked, marked, with_secrets};
+pub use mask::Mask;
 pub use overrides::{Override, OverrideError};
-pub use render::resolve;
+pub use placeholder::{Sanitized, sanitize};
+pub use read::Strategy;
+pub use render::{Selector, resolve};
 pub use resolve::Request;
+pub use sealed::{KeepSealed, SEALED, UNOPENED_SECRET, Unseal, is_sealed};
+pub use validate::{MISSING_SETTING, SCHEMA_VIOLATION};
 pub use why::{Origin, Why};
 
 use crate::{
@@ -30,29 +49,50 @@ crate::rule! {
     /// Everything below the map is lost, and templates that descend into it fail. Where two files mean the same
     /// thing they should have the same shape; an empty `key:` is a single value too.
     ///
+    /// `check` reports it of files that one peel surely has together, a run of those that the peel has.
+    ///
     /// ```yaml
-    /// # common.zy
+    /// -- settings/top.zy --
+    /// base: {'*': [common], 'web*': [web]}
+    /// -- settings/common.zy --
     /// nginx:
     ///   port: 80
-    /// # web.zy
+    /// -- settings/web.zy --
     /// nginx: enabled
+    /// -- states/a.zy --
+    /// nginx:
+    ///   pkg.installed: []
     /// ```
     ///
     /// Write instead:
     ///
     /// ```yaml
-    /// # web.zy
+    /// -- settings/top.zy --
+    /// base: {'*': [common], 'web*': [web]}
+    /// -- settings/common.zy --
+    /// nginx:
+    ///   port: 80
+    /// -- settings/web.zy --
     /// nginx:
     ///   enabled: true
+    /// -- states/a.zy --
+    /// nginx:
+    ///   pkg.installed: []
     /// ```
     pub SETTINGS_SHAPE = "Z0501", "settings-shape", Warning;
 
     /// The settings top file, or an include of a settings file, names a file that does not exist.
     ///
     /// ```yaml
+    /// -- settings/top.zy --
     /// base:
     ///   '*':
     ///     - comon
+    /// -- settings/common.zy --
+    /// port: 80
+    /// -- states/a.zy --
+    /// nginx:
+    ///   pkg.installed: []
     /// ```
     ///
     /// Write the ref of a file below the settings root, or `ignore_missing: true` beside it.
@@ -61,15 +101,23 @@ crate::rule! {
     /// A settings file is not a map, or its `include`, `__merge__` or `!encrypted` does not have the shape it needs.
     ///
     /// ```yaml
-    /// include: common, users
+    /// -- settings/web.zy --
+    /// __merge__: apend
+    /// ports: [443]
+    /// -- states/a.zy --
+    /// nginx:
+    ///   pkg.installed: []
     /// ```
     ///
     /// Write instead:
     ///
     /// ```yaml
-    /// include:
-    ///   - common
-    ///   - users
+    /// -- settings/web.zy --
+    /// __merge__: append
+    /// ports: [443]
+    /// -- states/a.zy --
+    /// nginx:
+    ///   pkg.installed: []
     /// ```
     pub SETTINGS_FILE_SHAPE = "Z0503", "settings-file-shape", Error;
 
@@ -78,10 +126,13 @@ crate::rule! {
     /// No order of merging satisfies them.
     ///
     /// ```yaml
-    /// # a.zy
+    /// -- settings/a.zy --
     /// include: [b]
-    /// # b.zy
+    /// -- settings/b.zy --
     /// include: [a]
+    /// -- states/a.zy --
+    /// nginx:
+    ///   pkg.installed: []
     /// ```
     ///
     /// Move what both need to a third file.
@@ -214,5 +265,5 @@ fn mask(value: &mut Value, path: &[String]) {
 
 /// The rules of this room.
 pub(crate) fn rules() -> impl Iterator<Item = &'static crate::diagnostic::Rule> {
-    RULES.iter().copied()
+    [RULES, declared::RULES, sealed::RULES, validate::RULES].into_iter().flatten().copied()
 }

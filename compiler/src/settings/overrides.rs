@@ -25,17 +25,17 @@ pub enum OverrideError {
     #[error("the path of `{0}` has an empty name; write `path=value`, as in `nginx.port=8080`")]
     NoPath(String),
     /// The value is not YAML.
-    #[error("the value of `{text}` is not YAML: {message}")]
+    #[error("the value of `--set {path}` is not YAML: {message}")]
     Yaml {
-        /// As given.
-        text: String,
+        /// Its path.
+        path: String,
         /// The parser's words.
         message: String,
     },
 }
 
 impl Override {
-    /// Reads `path=value`: keys separated by dots (or by colons), the value as YAML. The text is entered into
+    /// Reads `path=value`: keys separated by dots (or by colons), the value as YAML. The path is entered into
     /// `files`, so that it has a place like any other.
     pub fn parse(text: &str, files: &Files) -> Result<Self, OverrideError> {
         let (path, value) = text.split_once('=').ok_or_else(|| OverrideError::NoValue(text.to_owned()))?;
@@ -44,10 +44,13 @@ impl Override {
         if path.iter().any(String::is_empty) {
             return Err(OverrideError::NoPath(text.to_owned()));
         }
+        // The value is not repeated: it may be a secret.
+        let shown = path.join(&separator.to_string());
         let value = crate::project::read_yaml(value)
-            .map_err(|message| OverrideError::Yaml { text: text.to_owned(), message })?;
-        let file = files.add(&format!("--set {text}"), text);
-        Ok(Self { path, value, span: Span::new(file, 0..text.len()) })
+            .map_err(|message| OverrideError::Yaml { path: shown.clone(), message })?;
+        let span = 0..shown.len();
+        let file = files.add(&format!("--set {shown}"), shown);
+        Ok(Self { path, value, span: Span::new(file, span) })
     }
 
     pub(super) fn placed(&self) -> Placed {

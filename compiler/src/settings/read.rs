@@ -1,13 +1,18 @@
 //! From a rendered settings document to values that know their places and their secrets.
 
-use super::SETTINGS_FILE_SHAPE;
+use super::{
+    Declared, SETTINGS_FILE_SHAPE, Unseal,
+    sealed::{is_sealed, open},
+    validate::keeps_words,
+};
 use crate::{
     diagnostic::Diagnostic,
     source::Span,
     syntax::{Mapping, Node, NodeKind, Part, Scalar, ScalarStyle},
-    types::{Map, Value, resolve_plain},
+    types::{Map, Type, Value, decode::decode, resolve_plain},
 };
 use indexmap::IndexMap;
+use std::sync::Arc;
 
 /// Deepest nesting of settings.
 const MAX_DEPTH: usize = 128;
@@ -30,19 +35,20 @@ pub(super) enum PlacedKind {
 /// How the lists of a map merge into those of earlier files.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Strategies {
-    pub all: Strategy,
+    pub all: Option<Strategy>,
     pub keys: IndexMap<String, Strategy>,
 }
 
 impl Strategies {
-    pub fn of(&self, key: &str) -> Strategy {
-        self.keys.get(key).copied().unwrap_or(self.all)
+    /// What is said beside the list, if anything.
+    pub fn of(&self, key: &str) -> Option<Strategy> {
+        self.keys.get(key).copied().or(self.all)
     }
 }
 
 /// How one list merges into an earlier one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) enum Strategy {
+pub enum Strategy {
     /// The later list stands alone.
     #[default]
     Replace,
@@ -53,7 +59,8 @@ pub(super) enum Strategy {
 }
 
 impl Strategy {
-    fn of_word(word: &str) -> Option<Self> {
+    /// The strategy of a word of `__merge__` or `schema.zy`.
+    pub fn of_word(word: &str) -> Option<Self> {
         Some(match word {
             "replace" => Strategy::Replace,
             "append" => Strategy::Append,
@@ -66,6 +73,7 @@ impl Strategy {
 /// Reads nodes of rendered text; `place` gives the source of a place there.
 pub(super) struct Reader<'r> {
     pub place: &'r dyn Fn(Span) -> Span,
+    pub unseal: Option<&'r dyn Unseal>,
     pub diagnostics: Vec<Diagnostic>,
 }
 
@@ -75,8 +83,8 @@ impl Reader<'_> {
         self.diagnostics.push(Diagnostic::new(&SETTINGS_FILE_SHAPE, span, message).help(help));
     }
 
-    /// The value of a node; `None` where an error was reported.
-    pub fn value(&mut self, node: &Node, depth: usize) -> Option<Placed> {
+    /// The value of a node, read as what is declared of it; `None` where an error was reported.
+    pub fn value(&mut self, node: &Node, declared: Option<&Arc<Declared>>, depth: usize) -> Option<Placed> {
         let span = (self.place)(node.span);
         if depth > MAX_DEPTH {
             self.wrong(node.span, format!("settings are nested more than {MAX_DEPTH} deep"), "flatten them");
@@ -87,9 +95,15 @@ impl Reader<'_> {
             let secrets = if secret { vec![Vec::new()] } else { Vec::new() };
             Some(Placed { kind: PlacedKind::Leaf(value, secrets), span })
         };
+        if matches!(node.kind, NodeKind::Scalar(_) | NodeKind::Sequence(_))
+            && let Some(value) = as_declared(node, declared)
+        {
+            return leaf(value);
+        }
         match &node.kind {
             NodeKind::Empty => leaf(Value::Null),
-            NodeKind::Scalar(scalar) => match self.typed(scalar, node, secret) {
+            NodeKind::Scalar(scalar) if secret => leaf(self.opened(scalar, node)?),
+            NodeKind::Scalar(scalar) => match self.typed(scalar, node) {
                 // A map that an expression gave merges like one that is written out.
                 Value::Map(map) => Some(from_value(&Value::Map(map), span)),
                 value => leaf(value),
@@ -97,7 +111,8 @@ impl Reader<'_> {
             NodeKind::Sequence(sequence) => {
                 let (mut items, mut secrets) = (Vec::new(), Vec::new());
                 for (index, item) in sequence.items.iter().enumerate() {
-                    let (value, inner) = self.value(item, depth + 1)?.into_value();
+                    let inner = declared.and_then(|d| d.below(ITEM));
+                    let (value, inner) = self.value(item, inner.as_ref(), depth + 1)?.into_value();
                     for path in inner {
                         secrets.push(std::iter::once(index.to_string()).chain(path).collect());
                     }
@@ -105,17 +120,16 @@ impl Reader<'_> {
                 }
                 Some(Placed { kind: PlacedKind::Leaf(Value::List(items), secrets), span })
             }
-            NodeKind::Mapping(mapping) => self.map(mapping, span, depth),
+            NodeKind::Mapping(mapping) => self.map(mapping, span, declared, depth),
             // What could not be parsed has its own diagnostic; splices and choices do not occur in rendered text.
             NodeKind::Error | NodeKind::Splice(_) | NodeKind::Choice(_) => None,
         }
     }
 
     fn is_secret(&mut self, node: &Node) -> Option<bool> {
-        let Some((tag, tag_span)) = &node.tag else { return Some(false) };
-        if tag != "!encrypted" {
-            return Some(false);
-        }
+        let tag = node.tag.as_deref().filter(|(tag, _)| tag == "!encrypted");
+        // A sealed text is a secret, marked or not.
+        let Some((_, tag_span)) = tag else { return Some(node.text().is_some_and(|text| is_sealed(&text))) };
         if matches!(node.kind, NodeKind::Scalar(_)) {
             return Some(true);
         }
@@ -127,24 +141,41 @@ impl Reader<'_> {
         None
     }
 
-    /// A scalar's value: text where it is quoted or secret, else what Salt's loader makes of it; an expression that
+    /// A secret's text, opened where it is sealed.
+    fn opened(&mut self, scalar: &Scalar, node: &Node) -> Option<Value> {
+        let text = scalar.literal().unwrap_or_default();
+        match open(&text, (self.place)(node.span), self.unseal) {
+            Ok(plain) => Some(Value::Str(plain)),
+            Err(diagnostic) => {
+                self.diagnostics.push(*diagnostic);
+                None
+            }
+        }
+    }
+
+    /// A scalar's value: text where it is quoted, else what Salt's loader makes of it; an expression that
     /// is all of it keeps its type.
-    fn typed(&mut self, scalar: &Scalar, node: &Node, secret: bool) -> Value {
+    fn typed(&mut self, scalar: &Scalar, node: &Node) -> Value {
         if let [Part::Value { value, .. }] = scalar.parts.as_slice()
             && scalar.style == ScalarStyle::Plain
-            && !secret
         {
             return value.clone();
         }
         let text = scalar.literal().unwrap_or_default();
-        let as_text = node.tag.as_ref().is_some_and(|(tag, _)| tag == "!!str" || tag == "!");
-        if scalar.style == ScalarStyle::Plain && !secret && !as_text {
+        let as_text = node.tag.as_deref().is_some_and(|(tag, _)| tag == "!!str" || tag == "!");
+        if scalar.style == ScalarStyle::Plain && !as_text {
             return resolve_plain(&text);
         }
         Value::Str(text.into_owned())
     }
 
-    fn map(&mut self, mapping: &Mapping, span: Span, depth: usize) -> Option<Placed> {
+    fn map(
+        &mut self,
+        mapping: &Mapping,
+        span: Span,
+        declared: Option<&Arc<Declared>>,
+        depth: usize,
+    ) -> Option<Placed> {
         let mut entries: IndexMap<String, Placed> = IndexMap::new();
         let mut strategies = Strategies::default();
         let mut inherited: Vec<Placed> = Vec::new();
@@ -159,10 +190,11 @@ impl Reader<'_> {
                     NodeKind::Sequence(sequence) => sequence.items.as_slice(),
                     _ => std::slice::from_ref(&entry.value),
                 };
-                inherited.extend(bases.iter().filter_map(|base| self.value(base, depth + 1)));
+                inherited.extend(bases.iter().filter_map(|base| self.value(base, declared, depth + 1)));
                 continue;
             }
-            let Some(mut value) = self.value(&entry.value, depth + 1) else { continue };
+            let below = declared.and_then(|d| d.below(&key));
+            let Some(mut value) = self.value(&entry.value, below.as_ref(), depth + 1) else { continue };
             // The key is what stands out in a list of places.
             value.span = (self.place)(entry.key.span.to(entry.value.span));
             entries.insert(key, value);
@@ -199,7 +231,7 @@ impl Reader<'_> {
                 }
             }
         } else if let Some(strategy) = self.strategy(node) {
-            strategies.all = strategy;
+            strategies.all = Some(strategy);
         }
         strategies
     }
@@ -237,6 +269,29 @@ impl Placed {
             }
         }
     }
+}
+
+/// The key under which [`Declared::below`] has the items of lists.
+const ITEM: &str = "0";
+
+/// A value in the form that its declared type gives it: `version: 1.10` is text where text is declared, and one value
+/// is a list of one. What does not fit is reported once all files are merged.
+fn as_declared(node: &Node, declared: Option<&Arc<Declared>>) -> Option<Value> {
+    let ty = declared?.ty.as_ref().filter(|ty| !matches!(ty, Type::Any))?;
+    if holds_secret(node) || keeps_words(ty) {
+        return None;
+    }
+    decode(ty, node).ok()?.value.filter(|value| !matches!(value, Value::Map(_)))
+}
+
+fn holds_secret(node: &Node) -> bool {
+    node.tag.as_deref().is_some_and(|(tag, _)| tag == "!encrypted")
+        || match &node.kind {
+            NodeKind::Scalar(scalar) => scalar.literal().is_some_and(|text| is_sealed(&text)),
+            NodeKind::Sequence(sequence) => sequence.items.iter().any(holds_secret),
+            NodeKind::Mapping(mapping) => mapping.entries.iter().any(|e| holds_secret(&e.value)),
+            _ => false,
+        }
 }
 
 /// A value all of which stands at one place: an override, what an expression gave.

@@ -9,6 +9,7 @@ use crate::{
     lower::{RenderRequest, TemplateRenderer, rendered_file},
     project::{Project, ProjectTemplates, TreeKind},
     source::Span,
+    target::Target,
     template::{Environment, Functions},
     types::Facts,
 };
@@ -25,6 +26,36 @@ pub fn resolve(
     let templates = ProjectTemplates { project: project.clone(), kind: TreeKind::Settings };
     let environment = Environment::new(Arc::new(templates), functions.clone());
     resolve::resolve(project, request, &Files { project, environment, facts: request.facts })
+}
+
+/// What decides which settings files a peel gets: the targets of the top files, as `facts` render them.
+pub struct Selector<'a> {
+    project: &'a Project,
+    targets: Vec<Target>,
+}
+
+impl<'a> Selector<'a> {
+    /// Reads the top files.
+    pub fn new(
+        project: &'a Arc<Project>,
+        functions: &Arc<dyn Functions>,
+        facts: &Arc<Facts>,
+        env: Option<&str>,
+    ) -> Self {
+        let templates = ProjectTemplates { project: project.clone(), kind: TreeKind::Settings };
+        let environment = Environment::new(Arc::new(templates), functions.clone());
+        Self { project, targets: resolve::targets(project, env, &Files { project, environment, facts }) }
+    }
+
+    /// Where each target stands.
+    pub fn spans(&self) -> impl Iterator<Item = Span> {
+        self.targets.iter().map(|t| t.span)
+    }
+
+    /// For each target whether it matches; `None` where that cannot be decided.
+    pub fn select(&self, facts: &Facts) -> Vec<Option<bool>> {
+        self.targets.iter().map(|t| resolve::matches(self.project, t, facts).ok()).collect()
+    }
 }
 
 struct Files<'a> {

@@ -1,7 +1,7 @@
 //! From the top file to one peel's settings: which files, in which order, rendered and merged.
 
 use super::{
-    MISSING_SETTINGS_FILE, Override, SETTINGS_INCLUDE_CYCLE, SETTINGS_TOP_SHAPE, Settings,
+    Declared, MISSING_SETTINGS_FILE, Override, SETTINGS_INCLUDE_CYCLE, SETTINGS_TOP_SHAPE, Schema, Settings,
     merge::Merger,
     read::{Placed, PlacedKind, Reader, Strategies},
     top,
@@ -11,7 +11,7 @@ use crate::{
     project::{BASE, Project, Reference, TreeFile, TreeKind},
     source::Span,
     syntax::{Mapping, Node, NodeKind},
-    target::Subject,
+    target::{MatchError, Subject, Target},
     types::{Facts, Map, Value},
 };
 use indexmap::IndexMap;
@@ -60,8 +60,21 @@ pub(super) fn resolve(
     request: &Request<'_>,
     renderer: &dyn Renderer,
 ) -> (Settings, Vec<Diagnostic>) {
-    let mut resolver =
-        Resolver { project, renderer, merger: Merger::default(), done: HashSet::new(), problems: Vec::new() };
+    let env = request.env.unwrap_or(BASE);
+    let schema = Schema::load(project, env).or_else(|| Schema::load(project, BASE));
+    let mut resolver = Resolver {
+        project,
+        renderer,
+        merger: Merger::default(),
+        schema: None,
+        done: HashSet::new(),
+        problems: Vec::new(),
+    };
+    if let Some(schema) = schema {
+        resolver.problems.extend(schema.diagnostics);
+        resolver.merger = Merger::with_schema(schema.root.clone());
+        resolver.schema = Some(schema.root);
+    }
     for (env, reference, ignore_missing, span) in resolver.selected(request) {
         match project.resolve_all(TreeKind::Settings, &env, &reference, Some("top.zy")) {
             Ok(found) => {
@@ -80,7 +93,7 @@ pub(super) fn resolve(
         }
     }
     for set in request.overrides {
-        resolver.merger.merge(set.placed());
+        resolver.merger.set(set.placed());
     }
     let mut problems = resolver.problems;
     let (settings, warnings) = resolver.merger.finish();
@@ -88,10 +101,35 @@ pub(super) fn resolve(
     (settings, problems)
 }
 
+/// The targets of the top files, in order.
+pub(super) fn targets(project: &Project, env: Option<&str>, renderer: &dyn Renderer) -> Vec<Target> {
+    let mut resolver = Resolver {
+        project,
+        renderer,
+        merger: Merger::default(),
+        schema: None,
+        done: HashSet::new(),
+        problems: Vec::new(),
+    };
+    let sections = resolver.tops(env);
+    sections.into_iter().flat_map(|s| s.entries).map(|e| e.target).collect()
+}
+
+/// Whether a target of the settings' top file matches a peel. There are no settings yet that it could ask for.
+pub(super) fn matches(project: &Project, target: &Target, facts: &Facts) -> Result<bool, MatchError> {
+    target.matches(&Subject {
+        id: &facts.id,
+        facts,
+        settings: &Value::Null,
+        nodegroups: &project.config().nodegroups,
+    })
+}
+
 struct Resolver<'a> {
     project: &'a Project,
     renderer: &'a dyn Renderer,
     merger: Merger,
+    schema: Option<Arc<Declared>>,
     /// Files that were merged, with the key they were put under.
     done: HashSet<(String, Vec<String>)>,
     problems: Vec<Diagnostic>,
@@ -100,13 +138,37 @@ struct Resolver<'a> {
 impl Resolver<'_> {
     /// The refs that the top files select for the peel: environment, ref, whether it may be missing, place.
     fn selected(&mut self, request: &Request<'_>) -> Vec<(String, String, bool, Span)> {
+        let mut selected = Vec::new();
+        for section in self.tops(request.env) {
+            for entry in section.entries {
+                match matches(self.project, &entry.target, request.facts) {
+                    Ok(true) => {}
+                    Ok(false) => continue,
+                    Err(error) => {
+                        let problem =
+                            Diagnostic::new(&SETTINGS_TOP_SHAPE, entry.target.span, error.to_string())
+                                .label(section.span, "in this environment");
+                        self.problems.push(problem);
+                        continue;
+                    }
+                }
+                for (reference, span) in entry.refs {
+                    selected.push((section.env.clone(), reference, entry.ignore_missing, span));
+                }
+            }
+        }
+        selected
+    }
+
+    /// The sections of the top files that count for an environment, or for all.
+    fn tops(&mut self, env: Option<&str>) -> Vec<top::Section> {
         let project = self.project;
         let mut tops: Vec<(&str, TreeFile)> = Vec::new();
-        for env in project.environments().filter(|env| request.env.is_none_or(|wanted| wanted == *env)) {
-            if let Some(top) = project.top(TreeKind::Settings, env)
+        for own in project.environments().filter(|own| env.is_none_or(|wanted| wanted == *own)) {
+            if let Some(top) = project.top(TreeKind::Settings, own)
                 && tops.iter().all(|(_, known)| known.path != top.path)
             {
-                tops.push((env, top));
+                tops.push((own, top));
             }
         }
         // An environment without a top file of its own has its part in that of `base`.
@@ -116,43 +178,21 @@ impl Resolver<'_> {
             tops.push((BASE, top));
         }
         let own: Vec<&str> = tops.iter().map(|(env, _)| *env).collect();
-        let mut selected = Vec::new();
+        let mut found = Vec::new();
         for (top_env, file) in &tops {
-            for section in self.sections(file, request.env.unwrap_or(top_env)) {
-                let wanted = match request.env {
+            for section in self.sections(file, env.unwrap_or(top_env)) {
+                let wanted = match env {
                     Some(env) => section.env == env,
                     None => {
                         section.env == *top_env || (*top_env == BASE && !own.contains(&section.env.as_str()))
                     }
                 };
-                if !wanted {
-                    continue;
-                }
-                for entry in section.entries {
-                    let subject = Subject {
-                        id: &request.facts.id,
-                        facts: request.facts,
-                        settings: &Value::Null,
-                        nodegroups: &project.config().nodegroups,
-                    };
-                    match entry.target.matches(&subject) {
-                        Ok(true) => {}
-                        Ok(false) => continue,
-                        Err(error) => {
-                            let problem =
-                                Diagnostic::new(&SETTINGS_TOP_SHAPE, entry.target.span, error.to_string())
-                                    .label(section.span, "in this environment");
-                            self.problems.push(problem);
-                            continue;
-                        }
-                    }
-                    for (reference, span) in entry.refs {
-                        selected.push((section.env.clone(), reference, entry.ignore_missing, span));
-                    }
+                if wanted {
+                    found.push(section);
                 }
             }
         }
-        selected
+        found
     }
 
     fn sections(&mut self, file: &TreeFile, env: &str) -> Vec<top::Section> {
@@ -223,7 +263,8 @@ impl Resolver<'_> {
         };
         self.problems.extend(rendered.diagnostics);
         let Some(root) = rendered.root else { return };
-        let mut reader = Reader { place: &*rendered.place, diagnostics: Vec::new() };
+        let mut reader =
+            Reader { place: &*rendered.place, unseal: self.project.unseal(), diagnostics: Vec::new() };
         let mapping = match root.kind {
             NodeKind::Mapping(mapping) => mapping,
             NodeKind::Empty | NodeKind::Error => return,
@@ -243,7 +284,8 @@ impl Resolver<'_> {
             span: root.span,
             tag: None,
         };
-        let placed = reader.value(&own, 0);
+        let declared = prefix.iter().fold(self.schema.clone(), |at, key| at?.below(key));
+        let placed = reader.value(&own, declared.as_ref(), 0);
         self.problems.append(&mut reader.diagnostics);
         stack.push(reference.clone());
         for include in includes {
@@ -353,7 +395,7 @@ fn read_include_options(reader: &mut Reader<'_>, node: &Node, include: &mut Incl
                 let key = option.value.text().unwrap_or_default();
                 include.key = key.split(':').filter(|k| !k.is_empty()).map(str::to_owned).collect();
             }
-            Some("defaults") => match reader.value(&option.value, 0).map(Placed::into_value) {
+            Some("defaults") => match reader.value(&option.value, None, 0).map(Placed::into_value) {
                 Some((Value::Map(map), _)) => include.defaults = map,
                 Some((Value::Null, _)) | None => {}
                 Some((other, _)) => reader.wrong(

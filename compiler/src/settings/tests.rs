@@ -215,7 +215,7 @@ fn overrides_win_over_everything() {
         serde_json::json!({"nginx": {"port": 8080, "user": "www"}, "extra": {"list": [1, "two"]}})
     );
     let why = settings.why("nginx:port");
-    assert_eq!(&*why.origins[1].place(case.project.files()).0, "--set nginx.port=8080");
+    assert_eq!(&*why.origins[1].place(case.project.files()).0, "--set nginx.port");
     for (text, error) in [
         ("port", "`port` has no `=`; write `path=value`, as in `nginx.port=8080`"),
         ("a..b=1", "the path of `a..b=1` has an empty name; write `path=value`, as in `nginx.port=8080`"),
@@ -398,5 +398,152 @@ mod anything {
                 prop_assert!(!error.to_string().is_empty());
             }
         }
+    }
+}
+
+/// What `schema.zy` declares, at run time.
+mod declared {
+    use super::*;
+    use crate::{
+        project::OpenOptions,
+        settings::{KeepSealed, Unseal},
+    };
+
+    const TOP: (&str, &str) = ("settings/top.zy", "base: {'*': [a, b]}");
+
+    #[test]
+    fn lists_merge_as_the_schema_says() {
+        let case = case(&[
+            TOP,
+            (
+                "settings/schema.zy",
+                "x: {l: {type: list<int>, merge: unique}, m: {merge: append}}\nr: {type: list<int>, merge: append}\n",
+            ),
+            ("settings/a.zy", "x: {l: [1, 2], m: [1]}\nr: [1]"),
+            ("settings/b.zy", "__merge__: {r: replace}\nx: {l: [2, 3], m: [1]}\nr: 2"),
+        ]);
+        // A value alone is a list of one where a list is declared; what stands beside the list goes before the schema.
+        assert_eq!(case.value(), serde_json::json!({"x": {"l": [1, 2, 3], "m": [1, 1]}, "r": [2]}));
+    }
+
+    #[test]
+    fn words_are_read_as_declared() {
+        let case = case(&[
+            TOP,
+            (
+                "settings/schema.zy",
+                "version: {type: str}\nmode: {type: mode}\nport: {type: port}\nwait: {type: duration}\nmany: {type: list<str>}\n",
+            ),
+            ("settings/a.zy", "version: 1.10\nmode: 0644\nport: '80'\nwait: 5m\nmany: [1.10, 2.20]\n"),
+            ("settings/b.zy", ""),
+        ]);
+        assert_eq!(
+            case.value(),
+            serde_json::json!({
+                "version": "1.10", "mode": "0644", "port": 80, "wait": "5m", "many": ["1.10", "2.20"]
+            })
+        );
+    }
+
+    #[test]
+    fn defaults_hold_where_nothing_is_written() {
+        let case = case(&[
+            TOP,
+            (
+                "settings/schema.zy",
+                "nginx:\n  port: {type: port, default: 80}\n  user: {default: www}\n  list: {type: list<int>, default: [1], merge: append}\n  map: {default: {a: 1}}\n",
+            ),
+            (
+                "settings/a.zy",
+                "seen: {{ settings.nginx.port }}\nnginx: {user: nginx, list: [2], map: {b: 2}}",
+            ),
+            ("settings/b.zy", "nginx: {list: [3]}"),
+        ]);
+        assert_eq!(
+            case.value(),
+            serde_json::json!({
+                "nginx": {"port": 80, "user": "nginx", "list": [2, 3], "map": {"b": 2}}, "seen": 80
+            })
+        );
+        let (settings, _) = case.resolve(None, &[]);
+        let (path, at) = settings.why("nginx.port").origins[0].place(case.project.files());
+        assert_eq!((&*path, at.line, at.column), ("settings/schema.zy", 2, 31));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_an_error_at_its_line() {
+        let case = case(&[
+            TOP,
+            (
+                "settings/schema.zy",
+                "nginx:\n  port: {type: port}\n  limits: {type: 'record{open: int, core: int}'}\nrole: {type: str, required: true}\nkey: {type: secret<str>}\n",
+            ),
+            ("settings/a.zy", "nginx:\n  port: {{ 'high' }}\n  limits: {open: 1}\nkey: hunter2\n"),
+            ("settings/b.zy", "nginx: {limits: {core: 2}}\n"),
+        ]);
+        let (settings, problems) = case.resolve(None, &[]);
+        assert_eq!(
+            problems,
+            [
+                "settings/a.zy schema-violation: `nginx.port`: expected a port from 1 to 65535, found `high` (write such a value, or correct the schema)",
+                "settings/schema.zy missing-setting: `role` is required, and no settings file writes it (write it in a settings file, or give it a `default` here)",
+            ]
+        );
+        // Declared a secret, it is one.
+        assert!(settings.is_secret("key"));
+        let (_, problems) = case.resolve(None, &["nginx.port=80", "role=web", "nginx.limits=none"]);
+        assert!(problems.iter().any(|p| p.contains("`nginx.limits`: expected a map")), "{problems:?}");
+    }
+
+    #[derive(Debug)]
+    struct Key;
+
+    impl Unseal for Key {
+        fn open(&self, sealed: &str) -> Result<String, String> {
+            sealed
+                .strip_prefix("ENC[nkey,good:")
+                .and_then(|rest| rest.strip_suffix(']'))
+                .map(str::to_owned)
+                .ok_or_else(|| "it is damaged".to_owned())
+        }
+    }
+
+    #[test]
+    fn sealed_texts_are_opened_or_nothing_is() {
+        let files = [
+            ("states/top.zy", ""),
+            ("settings/top.zy", "base: {'*': [a, b]}"),
+            (
+                "settings/a.zy",
+                "x: !encrypted ENC[nkey,good:hunter2]\nlist:\n  - !encrypted 'ENC[nkey,good:two]'\n",
+            ),
+            (
+                "settings/b.zy",
+                "y: !encrypted ENC[nkey,bad]\nz: ENC[nkey,good:three]\nseen: x{{ settings.x }}\n",
+            ),
+        ];
+        let resolved = |unseal: Option<Arc<dyn Unseal>>| {
+            let mut sources = MemorySources::new();
+            for (path, text) in files {
+                sources.insert(path, text);
+            }
+            let options = OpenOptions { unseal, ..OpenOptions::default() };
+            let project = Arc::new(Project::open(Arc::new(sources), options).unwrap());
+            let facts = Arc::new(Facts { id: "web-01".into(), ..Facts::default() });
+            Case { project, facts }.resolve(None, &[])
+        };
+        let (settings, problems) = resolved(Some(Arc::new(Key)));
+        assert_eq!(settings.get("x"), Some(&Value::from("hunter2")));
+        assert_eq!(settings.get("list.0"), Some(&Value::from("two")));
+        assert!(settings.is_secret("z") && settings.get("y").is_none());
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(
+            problems[0]
+                .starts_with("settings/b.zy unopened-secret: this secret cannot be opened: it is damaged")
+        );
+        let (_, problems) = resolved(None);
+        assert_eq!(problems.iter().filter(|p| p.contains("there is no key to open it with")).count(), 2);
+        let (settings, problems) = resolved(Some(Arc::new(KeepSealed)));
+        assert!(problems.is_empty() && settings.is_secret("x"), "{problems:?}");
     }
 }

@@ -142,10 +142,20 @@ impl SourceFile {
     }
 }
 
-fn floor_char_boundary(text: &str, offset: usize) -> usize {
+/// The start of the character that `offset` lies in, or the end of the text.
+pub(crate) fn floor_char_boundary(text: &str, offset: usize) -> usize {
     let mut offset = offset.min(text.len());
     while !text.is_char_boundary(offset) {
         offset -= 1;
+    }
+    offset
+}
+
+/// The end of the character that `offset` lies in, `offset` itself where one begins, or the end of the text.
+pub(crate) fn ceil_char_boundary(text: &str, offset: usize) -> usize {
+    let mut offset = offset.min(text.len());
+    while !text.is_char_boundary(offset) {
+        offset += 1;
     }
     offset
 }
@@ -179,15 +189,21 @@ impl Files {
     /// so spans of earlier diagnostics stay true.
     pub fn add(&self, path: &str, text: impl Into<Arc<str>>) -> FileId {
         let text = text.into();
+        let known = |table: &Table| {
+            let id = table.by_path.get(path).copied()?;
+            (*table.files.get(id.0 as usize)?.text == *text).then_some(id)
+        };
+        if let Some(id) = known(&self.table.read().unwrap_or_else(|e| e.into_inner())) {
+            return id;
+        }
+        // Others need not wait while the lines are counted.
+        let lines = LineIndex::new(&text);
         let mut table = self.table.write().unwrap_or_else(|e| e.into_inner());
-        if let Some(id) = table.by_path.get(path).copied()
-            && *table.files[id.0 as usize].text == *text
-        {
+        if let Some(id) = known(&table) {
             return id;
         }
         let id = FileId(table.files.len() as u32);
         let path: Arc<str> = path.into();
-        let lines = LineIndex::new(&text);
         table.files.push(Arc::new(SourceFile { id, path: path.clone(), text, lines }));
         table.by_path.insert(path, id);
         id
@@ -200,6 +216,20 @@ impl Files {
     pub fn get(&self, id: FileId) -> Arc<SourceFile> {
         let table = self.table.read().unwrap_or_else(|e| e.into_inner());
         table.files[id.0 as usize].clone()
+    }
+
+    /// Lets go of the text of a file whose path has another text since. Its places are then those of an empty text.
+    /// The latest text of a path is kept.
+    pub fn release(&self, id: FileId) {
+        let mut table = self.table.write().unwrap_or_else(|e| e.into_inner());
+        let Some(file) = table.files.get(id.0 as usize) else { return };
+        if table.by_path.get(&file.path) == Some(&id) {
+            return;
+        }
+        let empty = SourceFile { id, path: file.path.clone(), text: "".into(), lines: LineIndex::new("") };
+        if let Some(slot) = table.files.get_mut(id.0 as usize) {
+            *slot = Arc::new(empty);
+        }
     }
 
     /// The latest file added under `path`.
@@ -238,5 +268,9 @@ mod tests {
         assert_ne!(a, b);
         assert_eq!(&*files.get(a).text, "x");
         assert_eq!(files.by_path("a.zy").unwrap().id, b);
+        files.release(a);
+        files.release(b);
+        assert_eq!((&*files.get(a).text, &*files.get(b).text), ("", "y"));
+        assert_ne!(files.add("a.zy", "x"), a, "a released id is not used again");
     }
 }

@@ -58,6 +58,11 @@ pub trait Sources: Send + Sync {
     /// All files below directory `path` (`""` for the root), sorted, relative to the root of the tree. Links
     /// to directories are followed; directories of version control are left out.
     fn files_below(&self, path: &str) -> Vec<String>;
+
+    /// A number that is another one whenever a file came or went; `None` where that is not known.
+    fn generation(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Files below a directory of this machine.

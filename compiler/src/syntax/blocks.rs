@@ -2,6 +2,7 @@
 
 use super::{
     expression::{Expr, ExprKind, Parser},
+    grammar::Grammar,
     segment::{Segment, SegmentKind},
     template::{Arm, Block, BlockKind, Statement, StatementKind, Template},
     token::{Token, TokenKind, tokens},
@@ -10,7 +11,7 @@ use crate::{
     diagnostic::{Diagnostic, nearest},
     source::{FileId, Span},
 };
-use std::sync::Arc;
+use std::{rc::Rc, sync::Arc};
 
 crate::rule! {
     /// A `{{`, `{%` or `{#` is never closed.
@@ -126,7 +127,7 @@ struct Open {
 
 struct Builder<'t> {
     file: FileId,
-    text: &'t str,
+    grammar: Rc<Grammar<'t>>,
     template: Template,
     open: Vec<Open>,
     diagnostics: Vec<Diagnostic>,
@@ -134,30 +135,50 @@ struct Builder<'t> {
 
 /// Builds the template structure of a file from its segments.
 pub fn template(file: FileId, text: &str, segments: &[Segment]) -> (Template, Vec<Diagnostic>) {
-    let mut builder =
-        Builder { file, text, template: Template::default(), open: Vec::new(), diagnostics: Vec::new() };
-    for segment in segments {
-        builder.segment(segment);
+    // All words first: one grammar reads all expressions.
+    let words: Vec<Vec<Token>> = segments
+        .iter()
+        .map(|segment| match segment.kind {
+            SegmentKind::Expression | SegmentKind::Statement => tokens(text, segment.inner.clone()),
+            _ => Vec::new(),
+        })
+        .collect();
+    let mut builder = Builder {
+        file,
+        grammar: Rc::new(Grammar::new()),
+        template: Template::default(),
+        open: Vec::new(),
+        diagnostics: Vec::new(),
+    };
+    for (segment, words) in segments.iter().zip(&words) {
+        builder.segment(segment, words);
     }
     while let Some(open) = builder.open.last() {
         let word = open.ends[0];
         let span = builder.template.blocks[open.block].arms.first().map_or(open.tag, |a| a.tag);
-        builder.diagnostics.push(
-            Diagnostic::new(
-                &UNCLOSED_BLOCK,
-                span,
-                format!("this block is never closed: `{{% {word} %}}` is missing"),
-            )
-            .help(format!("write `{{% {word} %}}` where the block ends")),
-        );
+        if !builder.is_unfinished(span) {
+            builder.diagnostics.push(
+                Diagnostic::new(
+                    &UNCLOSED_BLOCK,
+                    span,
+                    format!("this block is never closed: `{{% {word} %}}` is missing"),
+                )
+                .help(format!("write `{{% {word} %}}` where the block ends")),
+            );
+        }
         builder.close(Span::at(file, text.len()), text.len());
     }
     (builder.template, builder.diagnostics)
 }
 
-impl Builder<'_> {
+impl<'t> Builder<'t> {
     fn span(&self, segment: &Segment) -> Span {
         Span::new(self.file, segment.range.clone())
+    }
+
+    /// Whether the tag itself is never closed: that is said already, and what follows from it would only confuse.
+    fn is_unfinished(&self, tag: Span) -> bool {
+        self.diagnostics.iter().any(|d| *d.rule == UNCLOSED_TAG && d.span.start == tag.start)
     }
 
     fn parent(&self) -> Option<(usize, usize)> {
@@ -165,7 +186,7 @@ impl Builder<'_> {
         Some((open.block, self.template.blocks[open.block].arms.len()))
     }
 
-    fn segment(&mut self, segment: &Segment) {
+    fn segment(&mut self, segment: &Segment, words: &'t [Token]) {
         let span = self.span(segment);
         if !segment.closed {
             let (open, close) = match segment.kind {
@@ -183,19 +204,18 @@ impl Builder<'_> {
             SegmentKind::Text | SegmentKind::Raw => {}
             SegmentKind::Comment => self.template.comments.push(span),
             SegmentKind::Expression => {
-                let (expr, errors) =
-                    super::expression::parse_expr(self.file, self.text, segment.inner.clone());
+                let mut parser = Parser::new(self.file, &self.grammar, words, segment.inner.end);
+                let expr = parser.whole();
                 if segment.closed {
-                    self.diagnostics.extend(errors);
+                    self.diagnostics.extend(parser.diagnostics);
                 }
                 self.template.expressions.push((span, Arc::new(expr)));
             }
-            SegmentKind::Statement => self.statement(segment, span),
+            SegmentKind::Statement => self.statement(segment, span, words),
         }
     }
 
-    fn statement(&mut self, segment: &Segment, span: Span) {
-        let words = tokens(self.text, segment.inner.clone());
+    fn statement(&mut self, segment: &Segment, span: Span, words: &'t [Token]) {
         let Some(Token { kind: TokenKind::Name(keyword), range }) = words.first() else {
             if segment.closed {
                 self.diagnostics.push(Diagnostic::new(
@@ -207,7 +227,11 @@ impl Builder<'_> {
             return;
         };
         let word_span = Span::new(self.file, range.clone());
-        let mut parser = Parser::new(self.file, &words[1..], segment.inner.end);
+        let said = self.diagnostics.len();
+        let words = without_colon(keyword, words);
+        let grammar = Rc::clone(&self.grammar);
+        let mut parser =
+            Parser::new(self.file, &grammar, words.get(1..).unwrap_or_default(), segment.inner.end);
         match keyword.as_str() {
             "elif" => {
                 let condition = Arc::new(parser.whole());
@@ -219,10 +243,12 @@ impl Builder<'_> {
         }
         if segment.closed {
             self.diagnostics.append(&mut parser.diagnostics);
+        } else {
+            self.diagnostics.truncate(said);
         }
     }
 
-    fn opening_or_single(&mut self, word: &str, parser: &mut Parser<'_>, span: Span, word_span: Span) {
+    fn opening_or_single(&mut self, word: &str, parser: &mut Parser<'_, '_>, span: Span, word_span: Span) {
         let bad = |builder: &mut Self, expected: &str| {
             let message = format!("`{word}` is not complete: expected {expected}");
             builder.diagnostics.push(Diagnostic::new(&BAD_STATEMENT, span, message));
@@ -254,12 +280,7 @@ impl Builder<'_> {
                     self.single(span, StatementKind::Set { targets, value });
                     return;
                 }
-                let filters = if parser.op("|") {
-                    let start = parser.offset();
-                    Some(Arc::new(parser.filters(start, None)))
-                } else {
-                    None
-                };
+                let filters = if parser.op("|") { Some(Arc::new(parser.filters())) } else { None };
                 let Some(name) = targets.into_iter().next() else {
                     bad(self, "a name");
                     return;
@@ -284,10 +305,7 @@ impl Builder<'_> {
                 let params = if parser.op("(") { params(parser) } else { Vec::new() };
                 (BlockKind::Call { call: Arc::new(parser.whole()), params }, &["endcall"])
             }
-            "filter" => {
-                let start = parser.offset();
-                (BlockKind::Filter { filters: Arc::new(parser.filters(start, None)) }, &["endfilter"])
-            }
+            "filter" => (BlockKind::Filter { filters: Arc::new(parser.filters()) }, &["endfilter"]),
             "raw" => (BlockKind::Raw, &["endraw"]),
             "autoescape" => (BlockKind::With { assignments: Vec::new() }, &["endautoescape"]),
             "with" => {
@@ -297,7 +315,7 @@ impl Builder<'_> {
                         bad(self, "`NAME = VALUE`");
                         break;
                     }
-                    assignments.push((name, name_span, Arc::new(parser.expression())));
+                    assignments.push((name, name_span, Arc::new(parser.item())));
                     if !parser.op(",") {
                         break;
                     }
@@ -474,10 +492,27 @@ impl Builder<'_> {
     }
 }
 
-fn targets(parser: &mut Parser<'_>) -> Vec<(String, Span)> {
-    let parenthesis = parser.op("(");
+/// Tags behind which Jinja, like Python, allows a colon.
+const WITH_COLON: [&str; 9] = ["if", "elif", "else", "for", "macro", "call", "filter", "with", "block"];
+
+fn without_colon<'t>(keyword: &str, words: &'t [Token]) -> &'t [Token] {
+    match words.split_last() {
+        Some((Token { kind: TokenKind::Op(":"), .. }, rest)) if WITH_COLON.contains(&keyword) => rest,
+        _ => words,
+    }
+}
+
+/// Parentheses within each other around the targets of a loop: `for id, (a, b) in …`.
+const MAX_TARGET_DEPTH: usize = 8;
+
+fn targets(parser: &mut Parser<'_, '_>) -> Vec<(String, Span)> {
+    let mut depth = 0;
     let mut targets = Vec::new();
-    while let Some((mut name, mut span)) = parser.name() {
+    loop {
+        while depth < MAX_TARGET_DEPTH && parser.op("(") {
+            depth += 1;
+        }
+        let Some((mut name, mut span)) = parser.name() else { break };
         while parser.op(".") {
             if let Some((attribute, attribute_span)) = parser.name() {
                 name = format!("{name}.{attribute}");
@@ -486,33 +521,38 @@ fn targets(parser: &mut Parser<'_>) -> Vec<(String, Span)> {
         }
         // `x['k'] = v` is no target in Jinja; it is left to the parser to say so.
         targets.push((name, span));
-        if !parser.op(",") {
+        // A tuple of one has a comma before its bracket.
+        let more = loop {
+            let comma = parser.op(",");
+            if depth == 0 || !parser.op(")") {
+                break comma;
+            }
+            depth -= 1;
+        };
+        if !more {
             break;
         }
-    }
-    if parenthesis {
-        parser.op(")");
     }
     targets
 }
 
-fn params(parser: &mut Parser<'_>) -> Vec<(String, Span, Option<Arc<Expr>>)> {
+fn params(parser: &mut Parser<'_, '_>) -> Vec<(String, Span, Option<Arc<Expr>>)> {
     let mut params = Vec::new();
     while let Some((name, span)) = parser.name() {
-        let default = parser.op("=").then(|| Arc::new(parser.expression()));
+        let default = parser.op("=").then(|| Arc::new(parser.item()));
         params.push((name, span, default));
         if !parser.op(",") {
             break;
         }
     }
     if !parser.op(")") {
-        let at = parser.offset();
-        parser.error(at..at + 1, "expected `)` after the parameters");
+        let range = parser.peek().map_or(parser.offset()..parser.offset(), |token| token.range.clone());
+        parser.error(range, "expected `)` after the parameters");
     }
     params
 }
 
-fn context_words(parser: &mut Parser<'_>) -> bool {
+fn context_words(parser: &mut Parser<'_, '_>) -> bool {
     let with = parser.keyword("with");
     if with || parser.keyword("without") {
         parser.keyword("context");

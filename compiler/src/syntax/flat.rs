@@ -47,6 +47,8 @@ pub(super) struct Flat {
     pub marks: Vec<Mark>,
     pub marker: char,
     pub lines: Vec<Line>,
+    /// The lines with something on them. (A line of tags has become as many empty ones as it has bytes.)
+    pub ink: Vec<usize>,
     /// First block of the template that may lie in the document.
     pub first_block: usize,
     /// The fate of each block from `first_block` on.
@@ -84,6 +86,7 @@ impl Flat {
             marks: Vec::new(),
             marker: source.marker,
             lines: Vec::new(),
+            ink: Vec::new(),
             first_block,
             fates: Vec::new(),
             fillers: Vec::new(),
@@ -289,7 +292,20 @@ impl Flat {
             });
             start = end + 1;
         }
+        self.ink = (0..lines.len()).filter(|at| !lines[*at].blank).collect();
         self.lines = lines;
+    }
+
+    /// The lines with something on them behind a line, from there on.
+    pub(super) fn ink_after(&self, line: usize) -> impl Iterator<Item = (usize, &Line)> {
+        let from = self.ink.partition_point(|at| *at <= line);
+        self.ink.get(from..).unwrap_or_default().iter().filter_map(|at| Some((*at, self.lines.get(*at)?)))
+    }
+
+    /// The lines with something on them before a line, the nearest first.
+    pub(super) fn ink_before(&self, line: usize) -> impl Iterator<Item = (usize, &Line)> {
+        let to = self.ink.partition_point(|at| *at < line);
+        self.ink.get(..to).unwrap_or_default().iter().rev().filter_map(|at| Some((*at, self.lines.get(*at)?)))
     }
 
     /// The line that holds a local offset.
@@ -308,11 +324,11 @@ impl Flat {
             // `{{ text | indent(8, true) }}` at the margin brings its own indentation.
             let own = source.get(self.base + line.start..self.base + line.end).unwrap_or_default();
             own.contains("indent(")
-                || self.lines[index + 1..]
-                    .iter()
+                || self
+                    .ink_after(index)
                     .take(400)
-                    .find(|l| !l.blank && !l.splice)
-                    .is_some_and(|l| l.indent > parent && !l.dash && !l.key)
+                    .find(|(_, l)| !l.splice)
+                    .is_some_and(|(_, l)| l.indent > parent && !l.dash && !l.key)
         })
     }
 

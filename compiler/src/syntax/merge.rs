@@ -5,7 +5,7 @@ use super::{
     tree::{Entry, Mapping, Node, NodeKind, Sequence, Splice},
 };
 use crate::{diagnostic::Diagnostic, source::Span};
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 crate::rule! {
     /// A key stands twice in one map. YAML readers keep one of them, and not always the same.
@@ -116,14 +116,19 @@ fn merge_sequences(a: Sequence, b: Sequence) -> Sequence {
 pub fn duplicates(node: &Node, template: &Template, found: &mut Vec<Diagnostic>) {
     match &node.kind {
         NodeKind::Mapping(mapping) => {
-            let mut seen: HashMap<String, Span> = HashMap::new();
+            // Most maps have one key: the items of a list of arguments.
+            if let [only] = mapping.entries.as_slice() {
+                duplicates(&only.value, template, found);
+                return;
+            }
+            let mut seen: HashMap<Cow<'_, str>, Span> = HashMap::with_capacity(mapping.entries.len());
             for entry in &mapping.entries {
                 duplicates(&entry.value, template, found);
                 let Some(key) = entry.key.text() else { continue };
                 if key == "<<" {
                     continue;
                 }
-                match seen.get(&*key) {
+                match seen.get(&key) {
                     Some(first) if certain(template, first.start, entry.key.span.start) => {
                         found.push(
                             Diagnostic::new(
@@ -137,7 +142,7 @@ pub fn duplicates(node: &Node, template: &Template, found: &mut Vec<Diagnostic>)
                     }
                     Some(_) => {}
                     None => {
-                        seen.insert(key.into_owned(), entry.key.span);
+                        seen.insert(key, entry.key.span);
                     }
                 }
             }

@@ -11,6 +11,7 @@ pub mod blocks;
 pub(crate) mod dump;
 pub mod expression;
 mod flat;
+mod grammar;
 mod merge;
 mod parse;
 mod rendered;

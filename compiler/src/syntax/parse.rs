@@ -137,7 +137,7 @@ struct Attempt {
 /// Parses one document of a file: the whole, or a block's body.
 fn document(source: Source<'_>, range: Range<usize>, within: Option<usize>, work: &mut usize) -> Understood {
     let mut flat = Flat::new(source, range.clone(), within);
-    super::stand::settle(&mut flat);
+    super::stand::settle(&mut flat, source.template);
     flat.marks.sort_by_key(|m| m.at.start);
     let mut understood = Understood { root: None, diagnostics: Vec::new(), opaque: None };
     let mut left = BUDGET.saturating_mul(flat.bytes.len().max(64));
@@ -205,6 +205,7 @@ fn attempt(flat: &Flat, text: String, left: &mut usize) -> Attempt {
         marker: flat.marker,
         shifts: &[],
         fillers: &flat.fillers,
+        values: &[],
     };
     let recovered = yaml::parse_recovering(&layer, &mut yaml::Anchors::default());
     *left = left.saturating_sub(recovered.bytes);
@@ -240,6 +241,18 @@ fn verdict(
     if attempts.iter().any(clean) {
         return Verdict::Avoidable;
     }
+    // Where lines emit structure of their own, and the text is right without them, their guessed place is the mistake.
+    if flat.lines.iter().any(|line| line.splice && !line.text) {
+        for choice in 0..plan.count() {
+            if *left < flat.bytes.len() {
+                return Verdict::Unclear;
+            }
+            let without = attempt(flat, without_splices(flat, plan.shadow(choice, Optional::Taken)), left);
+            if clean(&without) {
+                return Verdict::Unclear;
+            }
+        }
+    }
     if !plan.has_optional() {
         return Verdict::Real;
     }
@@ -261,19 +274,30 @@ fn verdict(
     Verdict::Real
 }
 
+/// A shadow with the lines that emit structure taken out of it.
+fn without_splices(flat: &Flat, text: String) -> String {
+    let mut bytes = text.into_bytes();
+    for line in flat.lines.iter().filter(|line| line.splice && !line.text) {
+        if let Some(line) = bytes.get_mut(line.start..line.end) {
+            line.fill(b'\n');
+        }
+    }
+    // Whole lines were overwritten by ASCII, so this cannot fail.
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
 /// Whether the text of the lines in question depends on more than the choice of branches: tags within them, or
 /// expressions beside them that emit lines of their own.
 fn tags_decide(source: Source<'_>, flat: &Flat, diagnostic: &Diagnostic) -> bool {
     let start = (diagnostic.span.start as usize).saturating_sub(flat.base);
     let first = flat.line_at(start);
-    let ink = |line: &&super::flat::Line| !line.blank && !line.comment;
     let Some(line) = flat.lines.get(first) else { return false };
     let has_statement = |line: &super::flat::Line| {
         let text = source.text.get(flat.base + line.start..flat.base + line.end).unwrap_or_default();
         text.contains("{%") && !line.blank
     };
-    let before = flat.lines.get(..first).and_then(|l| l.iter().rev().take(200).find(ink));
-    let after = flat.lines.get(first + 1..).and_then(|l| l.iter().take(200).find(ink));
+    let before = flat.ink_before(first).take(200).find(|(_, l)| !l.comment).map(|(_, l)| l);
+    let after = flat.ink_after(first).take(200).find(|(_, l)| !l.comment).map(|(_, l)| l);
     [Some(line), before, after].into_iter().flatten().any(|line| line.splice || has_statement(line))
 }
 

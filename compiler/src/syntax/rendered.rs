@@ -59,8 +59,9 @@ pub fn parse_rendered(file: FileId, text: &str, holes: &[Hole]) -> Document {
     let mut diagnostics = Vec::new();
     let regions = region::regions(text, &|_, _| false);
     let marker = marker_for(text);
-    let mut marks = Vec::new();
-    let mut shifts = Vec::new();
+    let mut marks = Vec::with_capacity(holes.len());
+    let mut shifts = Vec::with_capacity(holes.len() * 2);
+    let mut values = Vec::with_capacity(holes.len());
     let mut flat = String::with_capacity(text.len());
     let mut done = 0;
     let mut sorted: Vec<&Hole> = holes.iter().collect();
@@ -91,13 +92,23 @@ pub fn parse_rendered(file: FileId, text: &str, holes: &[Hole]) -> Document {
         // Positions within the mark all mean the hole; from its end on the texts run alike again.
         shifts.push((at, range.start));
         shifts.push((at + length, range.end));
-        let value = MarkKind::Value(hole.value.clone(), own.to_owned());
-        marks.push(Mark { range: range.clone(), at: at..at + length, kind: value });
+        let kind = MarkKind::Value(values.len());
+        values.push((&hole.value, own));
+        marks.push(Mark { range: range.clone(), at: at..at + length, kind });
         done = range.end;
     }
     flat.push_str(text.get(done..).unwrap_or_default());
 
-    let layer = Layer { file, text: &flat, base: 0, marks: &marks, marker, shifts: &shifts, fillers: &[] };
+    let layer = Layer {
+        file,
+        text: &flat,
+        base: 0,
+        marks: &marks,
+        marker,
+        shifts: &shifts,
+        fillers: &[],
+        values: &values,
+    };
     let recovered = yaml::parse_recovering(&layer, &mut Anchors::default());
     diagnostics.extend(recovered.diagnostics);
     let mut root = recovered.root;

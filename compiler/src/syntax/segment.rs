@@ -36,6 +36,8 @@ pub fn segments(text: &str) -> Vec<Segment> {
     let mut found = Vec::new();
     let mut text_start = 0;
     let mut at = 0;
+    // Where one comment is never closed, none after it is: looked for once.
+    let mut comments_close = true;
     while let Some(offset) = find_open(bytes, at) {
         let (kind, close) = match bytes[offset + 1] {
             b'{' => (SegmentKind::Expression, b"}}"),
@@ -45,7 +47,11 @@ pub fn segments(text: &str) -> Vec<Segment> {
         if offset > text_start {
             found.push(plain(SegmentKind::Text, text_start..offset));
         }
-        let segment = tag(bytes, offset, kind, close);
+        let segment = match kind {
+            SegmentKind::Comment if !comments_close => unclosed(bytes, offset, kind),
+            _ => tag(bytes, offset, kind, close),
+        };
+        comments_close &= segment.closed || kind != SegmentKind::Comment;
         at = segment.range.end;
         text_start = at;
         let raw = kind == SegmentKind::Statement && text[segment.inner.clone()].trim() == "raw";
@@ -99,11 +105,16 @@ fn tag(bytes: &[u8], start: usize, kind: SegmentKind, close: &[u8; 2]) -> Segmen
                 closed: true,
             }
         }
-        None => {
-            let end = line_end(bytes, start);
-            Segment { kind, range: start..end, inner: inner_start.min(end)..end, closed: false }
-        }
+        None => unclosed(bytes, start, kind),
     }
+}
+
+/// A tag that is never closed ends with its line.
+fn unclosed(bytes: &[u8], start: usize, kind: SegmentKind) -> Segment {
+    let marked = matches!(bytes.get(start + 2), Some(b'-' | b'+'));
+    let inner_start = start + 2 + usize::from(marked);
+    let end = line_end(bytes, start);
+    Segment { kind, range: start..end, inner: inner_start.min(end)..end, closed: false }
 }
 
 /// The closing delimiter, strings and nested braces skipped.
@@ -114,8 +125,8 @@ fn find_close(bytes: &[u8], from: usize, close: &[u8; 2]) -> Option<usize> {
         match bytes[at] {
             quote @ (b'\'' | b'"') => at = string_end(bytes, at, quote)?,
             b'{' if close == b"}}" => {
-                // A new tag inside a tag: the first one was never closed.
-                if matches!(bytes.get(at + 1), Some(b'%' | b'#')) {
+                // A new tag inside a tag: the first one was never closed. (A map is no key, so `{{` opens no map.)
+                if matches!(bytes.get(at + 1), Some(b'%' | b'#' | b'{')) {
                     return None;
                 }
                 depth += 1;
@@ -132,9 +143,9 @@ fn find_close(bytes: &[u8], from: usize, close: &[u8; 2]) -> Option<usize> {
 
 /// The closing delimiter regardless of quotes, before the next tag opens: an unclosed quote must not swallow the file.
 fn find_in_paragraph(bytes: &[u8], from: usize, close: &[u8; 2]) -> Option<usize> {
-    let end = find(bytes, from, close)?;
+    // No further than that: many unclosed tags would else each read the whole file.
     let next = find_open(bytes, from).unwrap_or(bytes.len());
-    (end < next).then_some(end)
+    find(bytes.get(..next)?, from, close)
 }
 
 fn find(bytes: &[u8], from: usize, needle: &[u8; 2]) -> Option<usize> {

@@ -167,6 +167,11 @@ pub enum StatementKind {
 }
 
 impl Template {
+    /// Whether it has no tags at all.
+    pub fn is_plain(&self) -> bool {
+        self.blocks.is_empty() && self.statements.is_empty() && self.expressions.is_empty()
+    }
+
     /// The arms that `offset` lies in, outermost first: block index and arm index.
     pub fn arms_at(&self, offset: u32) -> Vec<(usize, usize)> {
         let mut arms = Vec::new();

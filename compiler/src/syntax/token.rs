@@ -74,6 +74,15 @@ pub fn tokens(text: &str, range: Range<usize>) -> Vec<Token> {
 }
 
 fn number(rest: &str) -> (TokenKind, usize) {
+    for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
+        let Some(digits) = rest.get(..2).filter(|p| p.eq_ignore_ascii_case(prefix)).and(rest.get(2..)) else {
+            continue;
+        };
+        let length = digits.bytes().take_while(|b| char::from(*b).is_digit(radix) || *b == b'_').count();
+        if let Ok(int) = i64::from_str_radix(&digits[..length].replace('_', ""), radix) {
+            return (TokenKind::Int(int), length + 2);
+        }
+    }
     let digits =
         |from: usize| rest[from..].bytes().take_while(|b| b.is_ascii_digit() || *b == b'_').count() + from;
     let mut end = digits(0);

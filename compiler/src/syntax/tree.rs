@@ -69,8 +69,8 @@ pub struct Node {
     pub span: Span,
     /// What it is.
     pub kind: NodeKind,
-    /// Its tag as written (`!encrypted`), with its place.
-    pub tag: Option<(String, Span)>,
+    /// Its tag as written (`!encrypted`), with its place. Few nodes have one.
+    pub tag: Option<Box<(String, Span)>>,
 }
 
 /// The kinds of node.
@@ -196,7 +196,7 @@ impl Scalar {
     pub fn literal(&self) -> Option<std::borrow::Cow<'_, str>> {
         match self.parts.as_slice() {
             [] => Some("".into()),
-            [Part::Text { text, .. }] => Some(text.as_str().into()),
+            [Part::Text { text, .. } | Part::Value { text, .. }] => Some(text.as_str().into()),
             parts => {
                 let mut whole = String::new();
                 for part in parts {

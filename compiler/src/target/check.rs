@@ -63,6 +63,37 @@ crate::rule! {
     ///     - common
     /// ```
     pub UNKNOWN_FACT_IN_TARGET = "Z0603", "unknown-fact-in-target", Error;
+
+    /// A target asks for a setting that no settings file defines.
+    ///
+    /// It would match nothing on any peel.
+    ///
+    /// ```yaml
+    /// -- states/top.zy --
+    /// base:
+    ///   'I@rloe:web': [web]
+    /// -- states/web.zy --
+    /// nginx: pkg.installed
+    /// -- settings/top.zy --
+    /// base:
+    ///   '*': [roles]
+    /// -- settings/roles.zy --
+    /// role: web
+    /// ```
+    ///
+    /// ```yaml
+    /// -- states/top.zy --
+    /// base:
+    ///   'I@role:web': [web]
+    /// -- states/web.zy --
+    /// nginx: pkg.installed
+    /// -- settings/top.zy --
+    /// base:
+    ///   '*': [roles]
+    /// -- settings/roles.zy --
+    /// role: web
+    /// ```
+    pub UNKNOWN_SETTING_IN_TARGET = "Z0605", "unknown-setting-in-target", Warning;
 }
 
 impl Target {
@@ -72,12 +103,12 @@ impl Target {
         for (pattern, span) in self.patterns() {
             let Pattern::Nodegroup(name) = pattern else { continue };
             if nodegroups.get(name).is_none() {
-                let help = match nearest(name, nodegroups.names()) {
-                    Some(near) => format!("did you mean `N@{near}`?"),
-                    None => "define it below `nodegroups:` of `zester.yaml`".to_owned(),
-                };
                 let message = format!("there is no nodegroup `{name}`");
-                found.push(Diagnostic::new(&UNKNOWN_NODEGROUP, span, message).help(help));
+                let diagnostic = Diagnostic::new(&UNKNOWN_NODEGROUP, span, message);
+                found.push(match nearest(name, nodegroups.names()) {
+                    Some(near) => diagnostic.did_you_mean(&format!("N@{near}")),
+                    None => diagnostic.help("define it below `nodegroups:` of `zester.yaml`"),
+                });
             } else if let Some(path) = cycle(name, nodegroups) {
                 let message = format!("the nodegroup `{name}` is defined by itself: {}", path.join(" → "));
                 let help = "take one of these names out of the others' targets";

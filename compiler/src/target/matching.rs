@@ -53,8 +53,11 @@ pub enum MatchError {
 }
 
 impl Target {
-    /// Whether the peel matches.
+    /// Whether the peel matches. A target with a malformed part matches nobody, whatever its other parts say.
     pub fn matches(&self, subject: &Subject<'_>) -> Result<bool, MatchError> {
+        if !self.is_valid() {
+            return Err(MatchError::Malformed);
+        }
         matches(&self.expr, subject, &mut Vec::new())
     }
 }

@@ -10,7 +10,7 @@ mod nodegroup;
 mod parse;
 mod pattern;
 
-pub use check::{MALFORMED_TARGET, UNKNOWN_FACT_IN_TARGET, UNKNOWN_NODEGROUP};
+pub use check::{MALFORMED_TARGET, UNKNOWN_FACT_IN_TARGET, UNKNOWN_NODEGROUP, UNKNOWN_SETTING_IN_TARGET};
 pub use glob::Glob;
 pub use matching::{MatchError, Subject};
 pub use nodegroup::Nodegroups;

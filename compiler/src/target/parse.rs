@@ -84,13 +84,14 @@ impl<'t> Parser<'t> {
         true
     }
 
-    /// The place of a range of the text. Where the text is not written out as it is (escapes), all of it.
+    /// The place of a range of the text. Where the text is not written out as it is (escapes), all of it. Folded lines may be two bytes longer
+    /// by chance, as quotes are: then the place is a letter off, which only text of one-byte letters survives.
     fn place(&self, range: Range<usize>) -> Span {
         let written = self.span.range().len();
         let start = self.span.start as usize;
         if written == self.text.len() {
             Span::new(self.span.file, start + range.start..start + range.end)
-        } else if written == self.text.len() + 2 {
+        } else if written == self.text.len() + 2 && self.text.is_ascii() {
             Span::new(self.span.file, start + 1 + range.start..start + 1 + range.end)
         } else {
             self.span

@@ -230,11 +230,20 @@ impl Order {
 /// With its prefix, quoted where a plain word would end too early.
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.text();
+        let mut text = self.text();
         let prefix = self.form().prefix();
+        // A glob that begins as another form does: its first letter as a class of one is only itself.
+        if prefix.is_empty()
+            && text.as_bytes().get(1) == Some(&b'@')
+            && text.as_bytes()[0].is_ascii_alphabetic()
+        {
+            text = format!("[{}]{}", &text[..1], &text[1..]);
+        }
         let keyword = matches!(text.to_ascii_lowercase().as_str(), "and" | "or" | "not") && prefix.is_empty();
+        let as_fact = prefix.is_empty() && text.contains(':');
         let plain = !text.is_empty()
             && !text.contains(|c: char| c.is_whitespace() || matches!(c, '(' | ')' | '"' | '\''))
+            && !as_fact
             && !keyword;
         if plain {
             return write!(f, "{prefix}{text}");

@@ -222,6 +222,7 @@ impl Session {
             ("cp", "list_states") => {
                 Ok(Data::List(self.files.paths(&self.env).into_iter().map(Data::Str).collect()))
             }
+            ("basket", "") => self.exec("basket.get", &args.collect::<Vec<_>>(), &kwargs),
             _ => self.exec(name, &args.collect::<Vec<_>>(), &kwargs),
         }
     }

@@ -111,7 +111,7 @@ const METHODS: [&str; 40] = [
 ];
 
 /// Whether a name is a method of Python's values rather than a macro of a module.
-pub(super) fn is_method(name: &str) -> bool {
+pub fn is_method(name: &str) -> bool {
     METHODS.contains(&name)
 }
 

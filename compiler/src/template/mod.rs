@@ -4,6 +4,7 @@
 //! the values its expressions gave [recorded](render), and its output [traced](provenance) to the source byte by
 //! byte.
 
+mod budget;
 mod data;
 mod environment;
 mod filter;
@@ -20,9 +21,11 @@ mod tests;
 pub use data::data_functions;
 pub use environment::{Environment, TemplateFiles};
 pub use filter::{known_filters, known_tests};
+pub(crate) use global::is_method;
 pub use global::known_globals;
 pub use provenance::{Place, Provenance};
-pub use render::{RenderInput, Rendered};
+pub(crate) use render::emits_yaml;
+pub use render::{RENDER_FAILURE, RenderInput, Rendered};
 
 use crate::types::{Effect, Map, Value};
 

@@ -1,44 +1,129 @@
 //! Lists and dicts that templates can change in place, as Python's.
 
-use super::python;
+use super::{
+    budget::{exceeded, spend},
+    python,
+};
 use minijinja::{
     Error, ErrorKind, State, Value,
     value::{Enumerator, Kwargs, Object, ObjectRepr, Rest, ValueKind, from_args},
 };
 use std::{
+    collections::HashSet,
     fmt,
     sync::{Arc, Mutex, MutexGuard},
 };
 
 /// A list. Shared by reference.
 #[derive(Default)]
-pub struct List(Mutex<Vec<Value>>);
+pub struct List(Mutex<Vec<Value>>, usize);
 
 /// A dict in order of insertion. Shared by reference.
 #[derive(Default)]
-pub struct Dict(Mutex<indexmap::IndexMap<Value, Value>>);
+pub struct Dict(Mutex<indexmap::IndexMap<Value, Value>>, usize);
 
 /// A list value.
 pub fn list(items: Vec<Value>) -> Value {
-    Value::from_object(List(Mutex::new(items)))
+    match nesting(items.iter()) {
+        Some(depth) => Value::from_object(List(Mutex::new(items), depth)),
+        None => Value::from_object(List::default()),
+    }
 }
 
 /// A dict value.
 pub fn dict(entries: impl IntoIterator<Item = (Value, Value)>) -> Value {
-    Value::from_object(Dict(Mutex::new(entries.into_iter().collect())))
+    let entries: indexmap::IndexMap<Value, Value> = entries.into_iter().collect();
+    match nesting(entries.values()) {
+        Some(depth) => Value::from_object(Dict(Mutex::new(entries), depth)),
+        None => Value::from_object(Dict::default()),
+    }
+}
+
+/// How deep what holds these values is nested when it is made. Nothing, and no more of the budget, where that is too deep: what drops or compares
+/// it goes down as deep.
+fn nesting<'v>(values: impl Iterator<Item = &'v Value>) -> Option<usize> {
+    let of = |value: &Value| {
+        let list = value.downcast_object_ref::<List>().map(|l| l.1);
+        list.or_else(|| value.downcast_object_ref::<Dict>().map(|d| d.1)).unwrap_or(0)
+    };
+    let depth = values.map(of).max().unwrap_or(0) + 1;
+    (depth <= MAX_NESTING || spend(usize::MAX)).then_some(depth)
 }
 
 fn tuple(items: Vec<Value>) -> Value {
     Value::from(minijinja::value::Tuple::from(items))
 }
 
+/// Containers that are looked into to see that nothing comes to lie within itself.
+const MAX_LOOKED_INTO: usize = 100_000;
+/// Deepest nesting of lists and dicts.
+const MAX_NESTING: usize = 200;
+
+/// Holds that a value can be put into the list or dict at `into`: it does not hold that already, or what prints, compares and drops it would
+/// never come to an end.
+fn can_hold(into: *const (), item: &Value) -> Result<(), Error> {
+    let wrong = |why: &str| Err(Error::new(ErrorKind::InvalidOperation, why.to_owned()));
+    let mut seen = HashSet::new();
+    let mut pending: Vec<(Value, usize)> = vec![(item.clone(), 1)];
+    while let Some((value, depth)) = pending.pop() {
+        let inner: Vec<Value> = if let Some(list) = value.downcast_object::<List>() {
+            if Arc::as_ptr(&list).cast() == into {
+                return wrong("a list or dict cannot hold itself");
+            }
+            if !seen.insert(Arc::as_ptr(&list).cast::<()>()) {
+                continue;
+            }
+            list.items().iter().filter(|v| is_container(v)).cloned().collect()
+        } else if let Some(dict) = value.downcast_object::<Dict>() {
+            if Arc::as_ptr(&dict).cast() == into {
+                return wrong("a list or dict cannot hold itself");
+            }
+            if !seen.insert(Arc::as_ptr(&dict).cast::<()>()) {
+                continue;
+            }
+            dict.entries().values().filter(|v| is_container(v)).cloned().collect()
+        } else {
+            continue;
+        };
+        if depth > MAX_NESTING {
+            return wrong("lists and dicts are nested more than 200 deep");
+        }
+        if seen.len() > MAX_LOOKED_INTO || !spend(inner.len()) {
+            return Err(exceeded());
+        }
+        pending.extend(inner.into_iter().map(|v| (v, depth + 1)));
+    }
+    Ok(())
+}
+
+fn is_container(value: &Value) -> bool {
+    matches!(value.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::Iterable)
+}
+
 impl List {
+    fn holds_not(&self, item: &Value) -> Result<(), Error> {
+        if !spend(1) {
+            return Err(exceeded());
+        }
+        can_hold(std::ptr::from_ref(self).cast(), item)
+    }
+
+    /// The items, to be compared without a lock: one of them may be this list.
+    fn copied(&self) -> Result<Vec<Value>, Error> {
+        let items = self.items();
+        if spend(items.len()) { Ok(items.clone()) } else { Err(exceeded()) }
+    }
+
     fn items(&self) -> MutexGuard<'_, Vec<Value>> {
         self.0.lock().unwrap_or_else(|e| e.into_inner())
     }
 }
 
 impl Dict {
+    fn holds_not(&self, item: &Value) -> Result<(), Error> {
+        can_hold(std::ptr::from_ref(self).cast(), item)
+    }
+
     fn entries(&self) -> MutexGuard<'_, indexmap::IndexMap<Value, Value>> {
         self.0.lock().unwrap_or_else(|e| e.into_inner())
     }
@@ -77,7 +162,8 @@ impl Object for List {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.items().clone())
+        let items = self.items();
+        Enumerator::Values(if spend(items.len()) { items.clone() } else { Vec::new() })
     }
 
     fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
@@ -101,16 +187,21 @@ impl Object for List {
         match method {
             "append" => {
                 let (item,): (Value,) = from_args(args)?;
+                self.holds_not(&item)?;
                 self.items().push(item);
             }
             "extend" => {
                 let (more,): (Value,) = from_args(args)?;
                 // Collected first: a list may be extended by itself.
                 let more = python::items(&more)?;
+                for item in &more {
+                    self.holds_not(item)?;
+                }
                 self.items().extend(more);
             }
             "insert" => {
                 let (index, item): (i64, Value) = from_args(args)?;
+                self.holds_not(&item)?;
                 let mut items = self.items();
                 let length = items.len() as i64;
                 let at = if index < 0 { (index + length).max(0) } else { index.min(length) };
@@ -126,7 +217,7 @@ impl Object for List {
             }
             "remove" => {
                 let (item,): (Value,) = from_args(args)?;
-                let at = self.items().iter().position(|i| *i == item);
+                let at = self.copied()?.iter().position(|i| *i == item);
                 let at = at.ok_or_else(|| {
                     Error::new(ErrorKind::InvalidOperation, "the list has no such item to remove")
                 })?;
@@ -134,27 +225,28 @@ impl Object for List {
             }
             "index" => {
                 let (item,): (Value,) = from_args(args)?;
-                let at = self.items().iter().position(|i| *i == item);
+                let at = self.copied()?.iter().position(|i| *i == item);
                 return at
                     .map(|at| Value::from(at as i64))
                     .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "the list has no such item"));
             }
             "count" => {
                 let (item,): (Value,) = from_args(args)?;
-                return Ok(Value::from(self.items().iter().filter(|i| **i == item).count() as i64));
+                return Ok(Value::from(self.copied()?.iter().filter(|i| **i == item).count() as i64));
             }
             "reverse" => self.items().reverse(),
             "sort" => {
                 let (options,): (Kwargs,) = from_args(args)?;
                 let reverse: Option<bool> = options.get("reverse")?;
-                let mut items = self.items();
+                let mut items = self.copied()?;
                 items.sort();
                 if reverse == Some(true) {
                     items.reverse();
                 }
+                *self.items() = items;
             }
             "clear" => self.items().clear(),
-            "copy" => return Ok(list(self.items().clone())),
+            "copy" => return Ok(list(self.copied()?)),
             _ => return Err(unknown()),
         }
         Ok(Value::from(()))
@@ -171,7 +263,8 @@ impl Object for Dict {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.entries().keys().cloned().collect())
+        let entries = self.entries();
+        Enumerator::Values(if spend(entries.len()) { entries.keys().cloned().collect() } else { Vec::new() })
     }
 
     fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
@@ -212,11 +305,20 @@ impl Object for Dict {
                 for name in named.args() {
                     more.push((Value::from(name), named.get(name)?));
                 }
+                if !spend(more.len()) {
+                    return Err(exceeded());
+                }
+                for (_, item) in &more {
+                    self.holds_not(item)?;
+                }
                 self.entries().extend(more);
                 Ok(Value::from(()))
             }
             "setdefault" => {
                 let (key, default): (Value, Option<Value>) = from_args(args)?;
+                if let Some(default) = &default {
+                    self.holds_not(default)?;
+                }
                 let mut entries = self.entries();
                 Ok(entries.entry(key).or_insert_with(|| default.unwrap_or_else(|| Value::from(()))).clone())
             }

@@ -1,6 +1,6 @@
 //! Values as Python shows and reads them, and the way between minijinja's values and ours.
 
-use super::mutable;
+use super::{budget, mutable};
 use crate::types::{Map, Value as Data};
 use minijinja::{Error, ErrorKind, Value, value::ValueKind};
 
@@ -24,7 +24,7 @@ pub fn repr(value: &Value) -> String {
 }
 
 fn write(value: &Value, out: &mut String, depth: usize) {
-    if depth > MAX_DEPTH {
+    if depth > MAX_DEPTH || !budget::spend(4) {
         out.push('…');
         return;
     }
@@ -128,7 +128,7 @@ pub fn from_template(value: &Value) -> Data {
 }
 
 fn convert(value: &Value, depth: usize) -> Data {
-    if depth > MAX_DEPTH {
+    if depth > MAX_DEPTH || !budget::spend(4) {
         return Data::Null;
     }
     match value.kind() {

@@ -1,6 +1,7 @@
 //! One render: the session of a peel and a file, the values its expressions give, errors in the author's words.
 
 use super::{
+    budget::{Budget, exceeded},
     data::Session,
     environment::{Environment, join},
     global,
@@ -158,8 +159,10 @@ impl Environment {
         let context = global::context(input);
         PRINTED.with_borrow_mut(|stack| stack.push(Vec::new()));
         global::take_calls();
+        let _budget = Budget::start();
         let result = env.get_template(input.path).and_then(|template| template.render_with_spans(context));
         let printed = PRINTED.with_borrow_mut(Vec::pop).unwrap_or_default();
+        let result = result.and_then(|done| if Budget::is_spent() { Err(exceeded()) } else { Ok(done) });
         let calls = global::take_calls();
         let used = used.lock().unwrap_or_else(|e| e.into_inner());
         match result {
@@ -168,7 +171,14 @@ impl Environment {
                 Span::at(input.tree.file, 0),
                 format!("this template gives {} bytes of text; at most {MAX_OUTPUT} are taken", output.len()),
             )]),
-            Ok((output, spans)) => Ok(self.compose(&output, &spans, printed, &used)),
+            Ok((output, spans)) => {
+                let rendered = self.compose(&output, &spans, printed, &used);
+                if Budget::is_spent() {
+                    Err(vec![self.explain(&exceeded(), input.tree.file, &used)])
+                } else {
+                    Ok(rendered)
+                }
+            }
             Err(error) => {
                 let mut diagnostic = self.explain(&error, input.tree.file, &used);
                 // Innermost first; a runaway recursion is shown by its last calls.
@@ -279,7 +289,7 @@ impl Environment {
         let quoted = used
             .values()
             .find(|f| f.tree.file == span.file)
-            .map(|f| f.tree.text[span.range()].trim().to_owned())
+            .and_then(|f| Some(f.tree.text.get(span.range())?.trim().to_owned()))
             .unwrap_or_default();
         let mut diagnostic = match cause.kind() {
             ErrorKind::UndefinedError => {
@@ -312,7 +322,7 @@ fn expression_at(tree: &Tree, span: Span) -> Option<Arc<Expr>> {
 }
 
 /// Whether an expression's text is meant as YAML: filters that write YAML or JSON, macros.
-fn emits_yaml(expr: &Expr) -> bool {
+pub(crate) fn emits_yaml(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Filter { name, value, .. } => match name.as_str() {
             "json"

@@ -4,7 +4,7 @@
 //! text of macros that emit structure carries marks, because minijinja attributes captured output to the call only.
 
 use crate::{
-    source::Span,
+    source::{Span, ceil_char_boundary, floor_char_boundary},
     syntax::{
         BodyKind, Tree,
         expression::{Argument, Expr, ExprKind},
@@ -55,9 +55,11 @@ impl Rewritten {
 
     /// The source span of a range of the rewritten text.
     pub fn span(&self, range: Range<usize>) -> Span {
-        let start = self.source(range.start);
-        let end = self.source(range.end).max(start);
-        Span::new(self.tree.file, start.min(self.tree.text.len())..end.min(self.tree.text.len()))
+        let text = &self.tree.text;
+        // The engine counts bytes; a place that is cut out of a character is all of it.
+        let start = floor_char_boundary(text, self.source(range.start));
+        let end = ceil_char_boundary(text, self.source(range.end)).max(start);
+        Span::new(self.tree.file, start..end)
     }
 }
 
@@ -81,6 +83,7 @@ pub fn rewrite(tree: Arc<Tree>, first_mark: usize) -> Rewritten {
             if let Some(condition) = &arm.condition {
                 edits.expression(condition, 0);
             }
+            edits.colon(arm.tag.range());
         }
         match &block.kind {
             BlockKind::For { iterable, filter, .. } => {
@@ -165,6 +168,16 @@ impl Edits<'_> {
 
     fn insert(&mut self, at: usize, new: &str, rank: i32) {
         self.replace(at..at, new, rank);
+    }
+
+    /// Takes out the colon that Jinja allows at the end of a block's tag: `{% if x: %}`.
+    fn colon(&mut self, tag: Range<usize>) {
+        let text = self.source.get(tag.clone()).unwrap_or_default();
+        let words = text.strip_suffix("%}").map(|t| t.trim_end_matches(['-', '+']).trim_end());
+        if let Some(before) = words.and_then(|w| w.strip_suffix(':')) {
+            let at = tag.start + before.len();
+            self.replace(at..at + 1, "", 0);
+        }
     }
 
     /// Replaces the words of a tag, keeping its whitespace marks; `after` is put behind it, inside the mark's reach.

@@ -245,6 +245,40 @@ fn every_byte_of_output_knows_its_source() {
 }
 
 #[test]
+fn values_keep_their_types_behind_captures_and_empty_texts() {
+    let files = [
+        ("m.jinja", "{% macro m(a) %}{{ a }}{{ '' }}{{ [a] }}{% endmacro %}"),
+        (
+            "x.zy",
+            "{% from 'm.jinja' import m %}{% set t %}{{ 1 }}{{ none }}{% endset %}{{ '' }}{{ 'x' if false }}\n\
+             a: {{ 4 }}\nb: {{ m(5) }}\nc: {{ t }}\nd: {{ pillar.app.port }}\n\
+             {% for i in [1, 2] %}{{ i }}: {{ [i] }}\n{% endfor %}e: {{ true }}\n",
+        ),
+    ];
+    let rendered = render_in(&files, "x.zy").0.map_err(|e| format!("{e:?}")).unwrap();
+    let holes: Vec<(&str, Value)> = rendered
+        .holes
+        .iter()
+        .filter(|h| !h.text_is_yaml)
+        .map(|h| (&rendered.text[h.range.clone()], h.value.clone()))
+        .collect();
+    let list = |i| Value::List(vec![Value::Int(i)]);
+    assert_eq!(
+        holes,
+        [
+            ("4", Value::Int(4)),
+            ("1None", Value::from("1None")),
+            ("80", Value::Int(80)),
+            ("1", Value::Int(1)),
+            ("[1]", list(1)),
+            ("2", Value::Int(2)),
+            ("[2]", list(2)),
+            ("True", Value::Bool(true)),
+        ]
+    );
+}
+
+#[test]
 fn renders_come_to_an_end() {
     assert!(
         text("{% for a in range(100000) %}{% for b in range(100000) %}{{ b }}{% endfor %}{% endfor %}")

@@ -5,6 +5,7 @@ pub mod decode;
 mod facts;
 pub mod facts_grains;
 pub mod facts_schema;
+mod notation;
 mod registry;
 mod scalar;
 mod signature;
@@ -16,6 +17,7 @@ pub use argument::{
     User,
 };
 pub use facts::{Facts, FactsError};
+pub use notation::NotationError;
 pub use registry::{FunctionName, Registry};
 pub use scalar::resolve_plain;
 pub use signature::{Constraint, Effect, FunctionKind, Param, Signature};

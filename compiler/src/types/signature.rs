@@ -16,7 +16,7 @@ pub enum Effect {
 }
 
 /// Where a function may be written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum FunctionKind {
     /// In a state file.
     State,

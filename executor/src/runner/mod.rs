@@ -7,7 +7,6 @@
 mod gate;
 mod guard;
 mod lock;
-mod mask;
 mod result;
 mod state;
 #[cfg(test)]

@@ -2,14 +2,13 @@
 
 use super::{
     guard,
-    mask::Mask,
     result::{Outcome, SkipReason, StateResult},
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     time::{Duration, Instant},
 };
-use zester_compiler::{ir::Node, types::Map};
+use zester_compiler::{ir::Node, settings::Mask, types::Map};
 use zester_stdlib::{Changes, Context, Failure, Plan, StateFunction};
 
 /// A result without its place in the run.
@@ -227,16 +226,17 @@ fn checked(node: &Node, ended: Ended, cx: &Context) -> Ended {
 /// A finished state as it is reported.
 pub fn report(
     node: &Node,
+    mask: &Mask,
     ended: Ended,
     started: chrono::DateTime<chrono::Utc>,
     took: Duration,
 ) -> StateResult {
     let ran = ended.outcome != Outcome::Skipped;
-    let mask = Mask::of(node);
+    let mask = mask.with(node);
     StateResult {
-        id: node.id.clone(),
-        function: node.function.to_string(),
-        name: node.name.clone(),
+        id: mask.text(node.id.clone()),
+        function: mask.text(node.function.to_string()),
+        name: mask.text(node.name.clone()),
         result: ended.outcome,
         changes: mask.changes(ended.changes),
         comment: mask.text(ended.comment),

@@ -9,14 +9,19 @@ use std::{
     collections::{BTreeSet, HashMap},
     time::{Duration, Instant},
 };
-use zester_compiler::ir::{Dag, Node, NodeIndex, Requisite};
+use zester_compiler::{
+    ir::{Dag, Node, NodeIndex, Requisite},
+    settings::Mask,
+};
 use zester_stdlib::{Context, ManagedPaths};
 
 /// How a run is run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RunOptions {
     /// Every failure ends the run.
     pub failhard: bool,
+    /// What nobody may read in results.
+    pub mask: Mask,
 }
 
 /// How far a question "would it change?" is passed on along `prereq`, `onchanges` and `onfail`.
@@ -31,6 +36,7 @@ struct Walk<'a> {
     /// The state whose failure ended the run.
     aborted: Option<String>,
     failhard: bool,
+    mask: Mask,
 }
 
 /// Runs a plan to its end, its failhard, or a cancellation.
@@ -46,6 +52,7 @@ pub fn run(dag: &Dag, cx: &Context, options: RunOptions, observer: &dyn Observer
         results: vec![None; total],
         aborted: None,
         failhard: options.failhard,
+        mask: options.mask,
     };
     let mut at = 0;
     while at < total {
@@ -223,10 +230,16 @@ impl Walk<'_> {
         forecast
     }
 
+    /// Tells the observer, without secrets.
+    fn begins(&self, at: usize, total: usize, node: &Node) {
+        let function = self.mask.text(node.function.to_string());
+        self.observer.begins(at, total, &self.mask.text(node.id.clone()), &function);
+    }
+
     fn run_one(&mut self, at: usize) {
         let total = self.results.len();
         let node = self.node(at);
-        self.observer.begins(at, total, &node.id, &node.function.to_string());
+        self.begins(at, total, node);
         let decision = self.decide(at);
         let started = chrono::Utc::now();
         let clock = Instant::now();
@@ -235,7 +248,7 @@ impl Walk<'_> {
             Ok(watched) => (state::run(node, &state::context(self.base, node), watched), None),
             Err(skipped) => skipped,
         };
-        let result = state::report(node, ended, started, clock.elapsed());
+        let result = state::report(node, &self.mask, ended, started, clock.elapsed());
         self.finish(at, result, cause);
     }
 
@@ -246,15 +259,19 @@ impl Walk<'_> {
         for n in at..at + count {
             let decision = self.decide(n);
             let node = self.node(n);
-            self.observer.begins(n, total, &node.id, &node.function.to_string());
+            self.begins(n, total, node);
             match decision {
                 Ok(watched) => runs.push((n, watched)),
                 Err((ended, cause)) => {
-                    done.push((n, state::report(node, ended, chrono::Utc::now(), Duration::ZERO), cause));
+                    done.push((
+                        n,
+                        state::report(node, &self.mask, ended, chrono::Utc::now(), Duration::ZERO),
+                        cause,
+                    ));
                 }
             }
         }
-        let (dag, base) = (self.dag, self.base);
+        let (dag, base, mask) = (self.dag, self.base, &self.mask);
         std::thread::scope(|scope| {
             let running: Vec<_> = runs
                 .into_iter()
@@ -264,7 +281,7 @@ impl Walk<'_> {
                         let started = chrono::Utc::now();
                         let clock = Instant::now();
                         let ended = state::run(node, &state::context(base, node), watched);
-                        state::report(node, ended, started, clock.elapsed())
+                        state::report(node, mask, ended, started, clock.elapsed())
                     };
                     // Without a thread for it the state runs here; it is never left out.
                     let thread = std::thread::Builder::new().spawn_scoped(scope, work);
@@ -275,7 +292,7 @@ impl Walk<'_> {
                 let result = match thread {
                     Ok(thread) => thread.join().unwrap_or_else(|_| {
                         let node = &dag.graph[dag.schedule[n]];
-                        state::report(node, Ended::defect(), chrono::Utc::now(), Duration::ZERO)
+                        state::report(node, mask, Ended::defect(), chrono::Utc::now(), Duration::ZERO)
                     }),
                     Err(result) => result,
                 };
@@ -320,7 +337,7 @@ impl Walk<'_> {
             let started = chrono::Utc::now();
             let clock = Instant::now();
             let Some(ended) = state::react(&listener, &state::context(self.base, node)) else { continue };
-            let result = state::report(&listener, ended, started, clock.elapsed());
+            let result = state::report(&listener, &self.mask, ended, started, clock.elapsed());
             self.observer.ended(at, self.results.len(), &result);
             self.results.push(Some(result));
         }

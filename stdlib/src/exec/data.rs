@@ -1,4 +1,4 @@
-//! `pillar.*`, `settings.*`, `grains.*`, `facts.*`, `config.get` and `mine.get`: data of this peel, for the command
+//! `pillar.*`, `settings.*`, `grains.*`, `facts.*`, `config.get`, `mine.get` and `basket.get`: data of this peel, for the command
 //! line, guards and `module.run`. Templates have their own.
 
 use crate::{Context, Library};
@@ -126,8 +126,8 @@ exec! {
 }
 
 exec! {
-    /// What other peels publish; empty where no server is asked.
-    "mine.get" pure MineGet {
+    /// What other peels publish, by peel; by function and peel where several are asked for. Empty where there is no fleet.
+    "mine.get" probe MineGet {
         /// Which peels.
         tgt: String,
         /// What they publish.
@@ -137,9 +137,37 @@ exec! {
         tgt_type: String,
         /// Whether minions are left out that hide it.
         exclude_minion: Option<bool>,
-    } |it, _| {
-        let _ = (&it.tgt, &it.fun, &it.tgt_type, it.exclude_minion);
-        Ok(Value::Map(Map::new()))
+    } |it, cx| {
+        let _ = it.exclude_minion;
+        published(cx, &it.tgt, &it.tgt_type, &it.fun)
+    }
+}
+
+exec! {
+    /// What other peels publish, by peel: `basket('G@role:web', 'network.ip_addrs')` in templates.
+    "basket.get" probe BasketGet {
+        /// Which peels, in the target language.
+        target: String,
+        /// What they publish: a name of their `basket_functions` or `mine_functions`, or several.
+        name: Value,
+        /// Kind of target where it is not in the target language: `glob`, `list`, `grain`, `pcre`, `nodegroup`, `ipcidr`.
+        #[arg(default = "")]
+        kind: String,
+    } |it, cx| published(cx, &it.target, &it.kind, &it.name)
+}
+
+fn published(cx: &Context, target: &str, kind: &str, names: &Value) -> Result<Value, String> {
+    match names {
+        Value::Str(name) => cx.peers.shared(target, kind, name).map(Value::Map),
+        Value::List(names) => {
+            let mut all = Map::new();
+            for name in names {
+                let name = name.as_str().ok_or("names of what peels publish are texts")?;
+                all.insert(name.to_owned(), Value::Map(cx.peers.shared(target, kind, name)?));
+            }
+            Ok(Value::Map(all))
+        }
+        other => Err(format!("{} is no name of what peels publish", other.describe())),
     }
 }
 
@@ -168,5 +196,6 @@ pub(super) fn register(library: &mut Library) {
         .exec::<FactsKeys>()
         .exec::<FactsHas>()
         .exec::<ConfigGet>()
-        .exec::<MineGet>();
+        .exec::<MineGet>()
+        .exec::<BasketGet>();
 }

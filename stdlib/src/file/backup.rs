@@ -51,6 +51,14 @@ impl FromValue for Backup {
 }
 
 impl Backup {
+    /// Where the copy will be, if that is known before it is made: in the backup directory its name has the time in it.
+    pub(crate) fn beside(&self, path: &str) -> Option<String> {
+        match self {
+            Self::Beside(suffix) => Some(format!("{path}{suffix}")),
+            Self::None | Self::Cache => None,
+        }
+    }
+
     /// Keeps a copy of `content`, which is about to be replaced at `path`. Gives the copy's path.
     pub(crate) fn keep(&self, cx: &Context, path: &str, content: &[u8]) -> Result<Option<String>, Failure> {
         let copy = match self {

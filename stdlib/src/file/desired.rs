@@ -89,6 +89,9 @@ impl Desired {
             }
             if rewrite {
                 changes.insert("diff".to_owned(), diff::describe(&old, new, self.show).into());
+                if let Some(copy) = self.backup.beside(&self.path) {
+                    changes.insert("backup".to_owned(), copy.into());
+                }
             }
         }
         changes.extend(self.attributes.differences(cx, &stat));

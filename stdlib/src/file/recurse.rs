@@ -21,7 +21,7 @@ use zester_stdlib_derive::Arguments;
 
 /// Copies a directory of the state tree (or of the machine) to the machine.
 #[derive(Arguments)]
-#[state("file.recurse")]
+#[state("file.recurse", any_of("source"))]
 pub(crate) struct Recurse {
     /// The directory's path on the machine.
     #[arg(primary, alias = "path")]

@@ -6,7 +6,7 @@ use zester_compiler::types::{Path, Secret, User, Value};
 
 /// A repository is cloned. A clone that is there is not moved on, but for its branch.
 #[derive(Arguments)]
-#[state("git.cloned")]
+#[state("git.cloned", any_of("target", "url"))]
 pub(crate) struct Cloned {
     /// The address; with `url`, where the working copy lies.
     #[arg(primary)]

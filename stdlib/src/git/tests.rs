@@ -147,3 +147,37 @@ fn clones_detached_heads_and_settings() {
     apply::<Latest>(&cx, &bare).unwrap();
     assert_eq!(git(&mirror, &["rev-parse", "main"]), newest);
 }
+
+/// Addresses, branches and revisions that are options or programs run nothing.
+#[test]
+fn hostile_addresses_are_refused() {
+    let Some(cx) = context() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let origin = dir.path().join("origin");
+    std::fs::create_dir(&origin).unwrap();
+    git(&origin, &["init", "--quiet"]);
+    commit(&origin, "a", "1");
+    let marker = dir.path().join("marker");
+    let program = format!("touch {}", marker.display());
+    let url = origin.to_str().unwrap();
+    let hostile = [
+        format!("ext::sh -c {}", program.replace(' ', "% ")),
+        format!("--upload-pack={program}"),
+        format!("-u{program}"),
+        format!("ssh://-oProxyCommand={program}/x"),
+        format!("-c core.sshCommand={program}"),
+    ];
+    for (number, word) in hostile.iter().enumerate() {
+        let target = dir.path().join(format!("copy{number}"));
+        let target = target.to_str().unwrap();
+        assert!(apply::<Latest>(&cx, &args(&[("name", word), ("target", target)])).is_err(), "{word}");
+        assert!(apply::<Cloned>(&cx, &args(&[("name", word), ("target", target)])).is_err(), "{word}");
+        for parameter in ["rev", "branch", "remote"] {
+            let target = dir.path().join(format!("copy{number}{parameter}"));
+            let target = target.to_str().unwrap();
+            // Refused or taken for a name, but never run.
+            let _ = apply::<Latest>(&cx, &args(&[("name", url), ("target", target), (parameter, word)]));
+        }
+        assert!(!marker.exists(), "`{word}` has run a program");
+    }
+}

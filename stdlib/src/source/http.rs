@@ -6,7 +6,7 @@ use std::{
     fs,
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 use ureq::{
@@ -50,7 +50,12 @@ pub(crate) fn agent(insecure: bool) -> &'static Agent {
     static INSECURE: OnceLock<Agent> = OnceLock::new();
     let cell = if insecure { &INSECURE } else { &SECURE };
     cell.get_or_init(|| {
-        let tls = TlsConfig::builder().root_certs(trusted()).disable_verification(insecure).build();
+        let tls = TlsConfig::builder()
+            .root_certs(trusted())
+            .disable_verification(insecure)
+            // Said here because the process's own default knows TLS 1.3 only, once the bus is up; mirrors may be older.
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .build();
         Agent::config_builder()
             .tls_config(tls)
             .timeout_global(Some(TIMEOUT))

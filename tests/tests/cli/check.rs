@@ -124,3 +124,90 @@ fn other_formats() {
     let github = tree.run(&["check", "--format", "github"]).exits(1).stdout;
     assert!(github.starts_with("::error file=states/web.zy,line=3,"), "{github}");
 }
+
+#[test]
+fn the_fixture_trees_have_no_errors() {
+    let trees = zester_tests::repository().join("tests/fixtures/trees");
+    let mut count = 0;
+    for tree in std::fs::read_dir(trees).unwrap() {
+        let path = tree.unwrap().path();
+        let checked = Scratch::new(&[]).run(&["check", "-C", &path.to_string_lossy(), "--format", "short"]);
+        assert_eq!(checked.status, 0, "{}: {}", path.display(), checked.stdout);
+        count += 1;
+    }
+    assert!(count > 0);
+}
+
+#[test]
+fn a_body_that_a_macro_writes_in_the_first_column() {
+    let body = "{% macro body() %}\n  test.nop: []\n{% endmacro %}\n";
+    let tree =
+        Scratch::new(&[("states/web.zy", &format!("{body}a:\n{{{{ body() }}}}\nb:\n  test.nop: []\n"))]);
+    tree.run(&["check"]).exits(0);
+    tree.write("states/web.zy", &format!("{body}a:\nb:\n{{{{ body() }}}}\n"));
+    let wrong = tree.run(&["check", "--format", "short"]).exits(1).stdout;
+    assert!(wrong.starts_with("states/web.zy:4:1: error[Z0219]") && wrong.lines().count() == 1, "{wrong}");
+}
+
+#[test]
+fn a_salt_tree_is_checked_as_it_is() {
+    let tree = Scratch::new(&[("web/init.sls", WRONG), ("other/fine.zy", "a:\n  test.nop: []\n")]);
+    // A directory that is named says which files are meant.
+    let named = tree.run(&["check", "web"]).exits(1);
+    assert!(named.stdout.contains("web/init.sls:3:7"), "{named:#?}");
+    // Beside .zy files, the others are not guessed at.
+    tree.run(&["check"]).exits(0);
+    std::fs::remove_file(tree.project().join("other/fine.zy")).unwrap();
+    let bare = tree.run(&["check"]).exits(1);
+    assert!(bare.stdout.contains("web/init.sls:3:7"), "{bare:#?}");
+    // The configuration has the last word.
+    tree.write("zester.yaml", "extensions: [zy]\n");
+    let nothing = tree.run(&["check"]).exits(2);
+    assert!(nothing.stderr.contains("there is nothing to check in"), "{nothing:#?}");
+}
+
+#[test]
+fn a_tree_elsewhere_is_its_own_project() {
+    let here = Scratch::new(&[("states/web.zy", "a:\n  test.nop: []\n")]);
+    let there = Scratch::new(&[("web/init.sls", WRONG), ("web/config.sls", "include: [web]\n")]);
+    let found = here.run(&["check", there.project().to_str().unwrap()]).exits(1);
+    assert!(found.stdout.contains("web/init.sls:3:7"), "{found:#?}");
+    assert!(!found.stdout.contains("unresolved-reference"), "{found:#?}");
+}
+
+/// Pillar files lie beside the states in most of Salt's repositories; they include each other, and are no states.
+#[test]
+fn pillars_are_no_states() {
+    let tree = Scratch::new(&[
+        ("salt/top.sls", "base:\n  '*': [web]\n"),
+        ("salt/web/init.sls", "include:\n  - web.config\nnginx:\n  pkg.instaled: []\n"),
+        ("salt/web/config.sls", "include:\n  - web\na: test.nop\n"),
+        ("pillar/top.sls", "base:\n  '*': [users, app]\n"),
+        (
+            "pillar/users/init.sls",
+            "include:\n  - app\nusers:\n  ada: {uid: 1000, groups: [adm, sudo]}\n  bob:\n    absent: true\nenabled: yes\nports:\n  - 80\nempty:\nnginx: 1.2\n",
+        ),
+        (
+            "pillar/app.sls",
+            "#!yaml|gpg\napp:\n  password: |\n    -----BEGIN PGP MESSAGE-----\n\n    hQIMA5x/Y1Xb\n    -----END PGP MESSAGE-----\n  {% if grains.os == 'Debian' %}\n  pkg: a\n  {% endif %}\n",
+        ),
+    ]);
+    let found = tree.run(&["check", ".", "--format", "short"]).exits(1);
+    assert!(found.stdout.contains("salt/web/init.sls:4:7: error[Z0202]"), "{found:#?}");
+    assert!(!found.stdout.contains("pillar/"), "{found:#?}");
+}
+
+/// Beside other directories, in one that is no project, a tree is told by what stands at its top.
+#[test]
+fn a_tree_below_is_its_own_project() {
+    let here = Scratch::new(&[
+        ("formula/top.sls", "base:\n  '*': [web]\n"),
+        ("formula/web/init.sls", "include: [web.config]\n"),
+        ("formula/web/config.sls", WRONG),
+        ("other/web.zy", WRONG),
+    ]);
+    let found = here.run(&["check", "formula", "--format", "short"]).exits(1);
+    assert!(found.stdout.starts_with("web/config.sls:3:7: error[Z0203]"), "{found:#?}");
+    let found = here.run(&["check", "formula/web/config.sls", "--format", "short"]).exits(1);
+    assert!(found.stdout.starts_with("web/config.sls:3:7: error[Z0203]"), "{found:#?}");
+}

@@ -2,5 +2,9 @@
 
 mod apply;
 mod check;
+mod editing;
+mod integrations;
 mod interruption;
+mod inventory;
 mod other;
+mod secret;

@@ -7,7 +7,10 @@ use super::{
 use crate::{
     diagnostic::{Applicability, Diagnostic, Edit, Fix},
     source::Span,
-    syntax::{Mapping, Node, NodeKind, Sequence, template::Template},
+    syntax::{
+        Entry, Mapping, Node, NodeKind, Part, Scalar, ScalarStyle, Sequence, Splice, template::Template,
+    },
+    template::emits_yaml,
     types::FunctionName,
 };
 use std::collections::HashMap;
@@ -30,6 +33,16 @@ impl<'r> Reader<'r> {
     pub(super) fn state<'t>(mut self, id: &'t Node, value: &'t Node) -> State<'t> {
         let mut state = State { id, functions: Vec::new(), splices: Vec::new() };
         self.body(&mut state, value);
+        state
+    }
+
+    /// A state whose function an expression writes, and whose items go on in the author's lines.
+    pub(super) fn continued<'t>(mut self, id: &'t Node, splice: &'t Splice, rest: &'t Entry) -> State<'t> {
+        let mut state = State { id, functions: Vec::new(), splices: vec![splice] };
+        let mut function = computed(rest.key.span);
+        self.arguments(&mut function, &rest.key, &rest.value);
+        function.open = true;
+        self.finish(&mut state, function);
         state
     }
 
@@ -110,9 +123,9 @@ impl<'r> Reader<'r> {
 
     fn function<'t>(&mut self, state: &mut State<'t>, key: &'t Node, value: &'t Node) {
         let Some(text) = key.text() else {
-            let mut function = computed(key.span);
+            // Which function it is is not known; its arguments may all be.
+            let mut function = Function { open: false, ..computed(key.span) };
             self.arguments(&mut function, key, value);
-            function.open = true;
             self.finish(state, function);
             return;
         };
@@ -307,11 +320,22 @@ impl<'r> Reader<'r> {
             // A dash with nothing behind it says nothing.
             NodeKind::Empty => {}
             NodeKind::Scalar(scalar) => match scalar.literal() {
-                None => function.open = true,
+                None => {
+                    function.open = true;
+                    if let Some(word) = word_before_expression(scalar) {
+                        let message = "A parameter is written `key: value`, found text";
+                        let help = format!("is a colon missing behind `{word}`?");
+                        self.report(Diagnostic::new(&MALFORMED_STATE, item.span, message).help(help));
+                    }
+                }
                 Some(text) if text.is_empty() => {}
                 Some(text) => {
                     let message = "A parameter is written `key: value`, found text";
-                    let diagnostic = Diagnostic::new(&MALFORMED_STATE, item.span, message);
+                    let mut diagnostic = Diagnostic::new(&MALFORMED_STATE, item.span, message);
+                    if let (Some((first, rest)), ScalarStyle::Plain) = (missing_colon(&text), scalar.style) {
+                        let right = format!("{first}: {rest}");
+                        diagnostic = diagnostic.fix("add the colon", Applicability::Unsafe, item.span, right);
+                    }
                     self.report(diagnostic.help(colon_help(&text)));
                 }
             },
@@ -350,7 +374,7 @@ impl<'r> Reader<'r> {
         }
     }
 
-    fn misindented(&mut self, key: &Node, rest: &[crate::syntax::Entry]) {
+    fn misindented(&mut self, key: &Node, rest: &[Entry]) {
         let name = key.text().unwrap_or_default();
         let first = &rest[0];
         let message = format!("The keys of `{name}` stand in its own column");
@@ -414,6 +438,24 @@ pub fn read_arguments<'t>(
     function.arguments
 }
 
+/// The word that text with expressions begins with, where nothing in it can write the colon that would make it a key: what an expression gives
+/// is a value, unless it is meant as YAML.
+fn word_before_expression(scalar: &Scalar) -> Option<&str> {
+    let Some((Part::Text { text, .. }, rest)) = scalar.parts.split_first() else { return None };
+    let values = rest.iter().all(|part| match part {
+        Part::Text { text, .. } => !text.contains(": ") && !text.ends_with(':'),
+        Part::Expr { expr, .. } => !emits_yaml(expr),
+        Part::Value { .. } => true,
+        Part::Block { .. } => false,
+    });
+    let (word, after) = text.split_once(char::is_whitespace)?;
+    let is_word =
+        !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit());
+    let plain =
+        scalar.style == ScalarStyle::Plain && is_word && !after.contains(": ") && !after.ends_with(':');
+    (plain && values).then_some(word)
+}
+
 fn is_scalar(node: &Node) -> bool {
     matches!(node.kind, NodeKind::Scalar(_))
 }
@@ -440,17 +482,26 @@ fn capital(text: &str) -> String {
     chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
 }
 
-/// What to do about text where `key: value` should stand.
-fn colon_help(text: &str) -> String {
+/// The first word and the rest of a text where `key: value` should stand, where the first can be a key.
+fn key_and_rest(text: &str) -> Option<(&str, &str)> {
     let first = text.split(|c: char| c.is_whitespace() || matches!(c, '=' | ':')).next().unwrap_or_default();
     let rest = text.get(first.len()..).unwrap_or_default().trim_start_matches([' ', '=', ':']).trim();
     let word =
         !first.is_empty() && first.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit());
-    if word && !rest.is_empty() && rest.chars().count() <= 40 && !rest.contains('\n') {
-        format!("did you mean `{first}: {rest}`?")
-    } else if word && rest.is_empty() {
-        format!("write `{first}: value`")
-    } else {
-        "write `parameter: value`".to_owned()
+    word.then_some((first, rest))
+}
+
+/// The same, where a colon between them is all that is missing.
+fn missing_colon(text: &str) -> Option<(&str, &str)> {
+    key_and_rest(text)
+        .filter(|(_, rest)| !rest.is_empty() && rest.chars().count() <= 40 && !rest.contains('\n'))
+}
+
+/// What to do about text where `key: value` should stand.
+fn colon_help(text: &str) -> String {
+    match (missing_colon(text), key_and_rest(text)) {
+        (Some((first, rest)), _) => format!("did you mean `{first}: {rest}`?"),
+        (None, Some((first, ""))) => format!("write `{first}: value`"),
+        _ => "write `parameter: value`".to_owned(),
     }
 }

@@ -172,6 +172,19 @@ pub struct Reference {
     pub span: Span,
     /// The id or name in it.
     pub name_span: Span,
+    /// The kind of state as written.
+    pub word: Option<KindWord>,
+}
+
+/// The word before a requisite's target: `file` of `- file: /etc/hosts`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct KindWord {
+    /// The word.
+    pub text: String,
+    /// Where it stands.
+    pub span: Span,
+    /// Whether a colon follows. Without one it is the first of several words of text, and the colon may have been forgotten.
+    pub colon: bool,
 }
 
 /// What a requisite names.

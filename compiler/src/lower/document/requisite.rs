@@ -1,11 +1,11 @@
 //! Requisites: which keys are one, and what their values refer to.
 
-use super::{Argument, MALFORMED_REQUISITE, Reference, Target};
+use super::{Argument, KindWord, MALFORMED_REQUISITE, Reference, Target};
 use crate::{
     diagnostic::Diagnostic,
     ir::Requisite,
     source::Span,
-    syntax::{Mapping, Node, NodeKind, ScalarStyle},
+    syntax::{Mapping, Node, NodeKind, Part, Scalar, ScalarStyle},
     types::{FunctionName, Value, resolve_plain},
 };
 
@@ -71,16 +71,17 @@ struct Reader<'r> {
 
 impl Reader<'_> {
     fn push(&mut self, target: Target, node: &Node) {
-        self.push_named(target, node, node.span);
+        self.push_named(target, node, node.span, None);
     }
 
-    fn push_named(&mut self, target: Target, node: &Node, name_span: Span) {
+    fn push_named(&mut self, target: Target, node: &Node, name_span: Span, word: Option<KindWord>) {
         self.references.push(Reference {
             requisite: self.requisite,
             inverted: self.inverted,
             target,
             span: node.span,
             name_span,
+            word,
         });
     }
 
@@ -105,6 +106,7 @@ impl Reader<'_> {
                         target: Target::Unknown,
                         span,
                         name_span: span,
+                        word: None,
                     });
                 }
                 for item in &sequence.items {
@@ -120,8 +122,9 @@ impl Reader<'_> {
         match &item.kind {
             NodeKind::Mapping(mapping) => self.map(item, mapping),
             NodeKind::Scalar(scalar) => {
+                let word = first_word(scalar, item.span);
                 let Some(text) = scalar.literal() else {
-                    self.push(Target::Unknown, item);
+                    self.push_named(Target::Unknown, item, item.span, word);
                     return;
                 };
                 let quoted = scalar.style != ScalarStyle::Plain;
@@ -130,7 +133,7 @@ impl Reader<'_> {
                 } else if text.is_empty() {
                     self.malformed(item, "empty text");
                 } else {
-                    self.push(string_target(&text), item);
+                    self.push_named(string_target(&text), item, item.span, word);
                 }
             }
             NodeKind::Splice(_) | NodeKind::Error => self.push(Target::Unknown, item),
@@ -154,11 +157,17 @@ impl Reader<'_> {
             };
             match &entry.value.kind {
                 NodeKind::Scalar(scalar) if !entry.value.is_nothing() => {
-                    match (entry.key.text(), scalar.literal()) {
+                    let key = entry.key.text();
+                    let word = key.as_ref().map(|key| KindWord {
+                        text: key.clone().into_owned(),
+                        span: entry.key.span,
+                        colon: true,
+                    });
+                    match (key, scalar.literal()) {
                         (Some(key), Some(name)) => {
-                            self.push_named(map_target(&key, &name), &place, entry.value.span);
+                            self.push_named(map_target(&key, &name), &place, entry.value.span, word);
                         }
-                        _ => self.push(Target::Unknown, &place),
+                        _ => self.push_named(Target::Unknown, &place, place.span, word),
                     }
                 }
                 NodeKind::Choice(_) | NodeKind::Splice(_) | NodeKind::Error => {
@@ -186,6 +195,20 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// The word that text of several words begins with.
+fn first_word(scalar: &Scalar, span: Span) -> Option<KindWord> {
+    let (ScalarStyle::Plain, Some(Part::Text { text, .. })) = (scalar.style, scalar.parts.first()) else {
+        return None;
+    };
+    let (word, rest) = text.split_once(' ')?;
+    let more = !rest.trim().is_empty() || scalar.parts.len() > 1;
+    more.then(|| KindWord {
+        text: word.to_owned(),
+        span: Span { end: span.start + word.len() as u32, ..span },
+        colon: false,
+    })
 }
 
 fn map_target(key: &str, name: &str) -> Target {

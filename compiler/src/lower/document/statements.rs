@@ -3,7 +3,7 @@
 use super::{Exclude, Include, MALFORMED_INCLUDE, MALFORMED_STATE, State, StateFile, body::Reader};
 use crate::{
     diagnostic::Diagnostic,
-    syntax::{Mapping, Node, NodeKind, Splice, template::Template},
+    syntax::{Entry, Mapping, Node, NodeKind, Splice, template::Template},
 };
 
 impl<'t> StateFile<'t> {
@@ -50,7 +50,7 @@ impl<'t> StateFile<'t> {
 
     fn statements(&mut self, mapping: &'t Mapping, template: &Template) {
         self.splices.extend(&mapping.splices);
-        for entry in &mapping.entries {
+        for (at, entry) in mapping.entries.iter().enumerate() {
             let key = entry.key.text();
             match key.as_deref() {
                 Some("include") => self.includes(&entry.value),
@@ -58,6 +58,18 @@ impl<'t> StateFile<'t> {
                 Some("extend") => self.extends(&entry.value, template),
                 // Reserved by Salt for its own bookkeeping.
                 Some(key) if key.starts_with("__") => {}
+                _ if let NodeKind::Splice(splice) = &entry.key.kind
+                    && goes_on(&entry.value) =>
+                {
+                    let id = bodiless(mapping, at).unwrap_or(entry);
+                    let reader = Reader::new(template, false, &mut self.diagnostics);
+                    self.states.push(reader.continued(&id.key, splice, entry));
+                }
+                _ if matches!(entry.value.kind, NodeKind::Empty)
+                    && let Some(splice) = following(mapping, at) =>
+                {
+                    self.states.push(State { id: &entry.key, functions: Vec::new(), splices: vec![splice] });
+                }
                 _ => {
                     let reader = Reader::new(template, false, &mut self.diagnostics);
                     self.states.push(reader.state(&entry.key, &entry.value));
@@ -213,7 +225,38 @@ impl<'t> StateFile<'t> {
     }
 }
 
+/// Expressions below one id that are looked at: one for each arm of a block.
+const MAX_ARMS: usize = 16;
+
+/// The expression between an entry and the next one. Its text may be the entry's body: real trees write
+/// `{{ macro() }}` in the first column below an id, and the macro's lines are indented.
+fn following(mapping: &Mapping, at: usize) -> Option<&Splice> {
+    let start = mapping.entries.get(at)?.key.span.end;
+    let next = mapping.entries.get(at + 1);
+    if let Some(NodeKind::Splice(splice)) = next.map(|next| &next.key.kind) {
+        return Some(splice);
+    }
+    let end = next.map_or(u32::MAX, |next| next.key.span.start);
+    mapping.splices.iter().find(|s| s.span.start >= start && s.span.start < end)
+}
+
+/// The id whose body the expression at `at` writes; `None` where it writes a state with its id.
+fn bodiless(mapping: &Mapping, at: usize) -> Option<&Entry> {
+    let before = mapping.entries.get(..at)?.iter().rev();
+    let id = before.take(MAX_ARMS).find(|entry| !matches!(entry.key.kind, NodeKind::Splice(_)))?;
+    matches!(id.value.kind, NodeKind::Empty).then_some(id)
+}
+
+/// Whether items below an expression in the first column go on with what its text has begun.
+fn goes_on(value: &Node) -> bool {
+    match &value.kind {
+        NodeKind::Sequence(_) => true,
+        NodeKind::Choice(alternatives) => alternatives.iter().all(goes_on),
+        _ => false,
+    }
+}
+
 /// States of an extend that only a template knows; they stand for "something is extended here".
-fn open_state<'t>(entries: &'t [crate::syntax::Entry], splice: &'t Splice, value: &'t Node) -> State<'t> {
+fn open_state<'t>(entries: &'t [Entry], splice: &'t Splice, value: &'t Node) -> State<'t> {
     State { id: entries.first().map_or(value, |e| &e.key), functions: Vec::new(), splices: vec![splice] }
 }

@@ -348,3 +348,52 @@ mod properties {
         assert!(files > 0, "the fixtures have moved");
     }
 }
+
+#[test]
+fn an_indented_include_brings_whole_states() {
+    // Indented for the eye within a branch; nothing above it in its own arm could hold it.
+    assert_eq!(
+        tree("{% if a %}\n  {%- include \"p.zy\" with context %}\nb:\n  f.g: []\n{% endif %}\n"),
+        "{+{%- include \"p.zy\" with context %}, b: {f.g: []}}"
+    );
+    assert_eq!(
+        tree(
+            "{% if a %}\nx:\n  f.g: []\n{% else %}\n  {% include \"p.zy\" %}\n\nb:\n  f.g: []\n{% endif %}\n"
+        ),
+        "{x: {f.g: []}, +{% include \"p.zy\" %}, b: {f.g: []}}"
+    );
+    assert_eq!(tree("a: 1\n  {% include \"p.zy\" %}\nb: 2\n"), "{a: 1, +{% include \"p.zy\" %}, b: 2}");
+    assert_eq!(
+        tree("    {% include \"p.zy\" %}\n  {% include \"q.zy\" %}\n"),
+        "{+{% include \"p.zy\" %}, +{% include \"q.zy\" %}}"
+    );
+}
+
+#[test]
+fn long_tags_between_lines_hide_none_of_them() {
+    let long = "x".repeat(400);
+    assert_eq!(
+        tree(&format!(
+            "{{% if a %}}\n  {{% include \"p.zy\" %}}\n  {{% set {long} = 1 %}}\nb: 1\n{{% endif %}}\n"
+        )),
+        "{+{% include \"p.zy\" %}, b: 1}"
+    );
+}
+
+#[test]
+fn tags_may_end_in_a_colon_and_loops_unpack_tuples() {
+    assert_eq!(
+        tree(
+            "{% if a: %}\nb: 1\n{% elif c[1:] : %}\nb: 2\n{% else: %}\nb: 3\n{% endif %}\n{% for x, (y, (z,)) in l: %}\nk{{ x }}: {{ 0x1F }}\n{% endfor %}\n"
+        ),
+        "{b: 1, b: 2, b: 3, k<{{ x }}>: <{{ 0x1F }}>}"
+    );
+    assert_eq!(
+        tree(
+            "{% set a = (1,) %}\n{% for x in ('b', 'c',) %}\nk{{ x }}: {{ (1) }}\n{% endfor %}\nl: {{ ( }}\n"
+        ),
+        "{k<{{ x }}>: <{{ (1) }}>, l: <{{ ( }}>} !Z0012 \"(\" expected `)`, found the end"
+    );
+    let deep = format!("{{% for {}a{} in b %}}{{% endfor %}}", "(".repeat(20_000), ")".repeat(20_000));
+    assert!(tree(&deep).contains("!Z0015"), "{}", tree(&deep));
+}

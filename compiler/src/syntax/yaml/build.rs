@@ -6,7 +6,7 @@ use crate::{
     syntax::tree::{Entry, Mapping, Node, NodeKind, Part, Scalar, ScalarStyle, Sequence, Splice},
 };
 use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle as Style, StructureStyle};
-use std::{collections::HashMap, ops::Range};
+use std::{borrow::Cow, cell::Cell, collections::HashMap, ops::Range};
 
 /// Nodes that aliases may copy in one file. A few lines of nested aliases would otherwise fill the memory.
 const MAX_COPIED_NODES: usize = 100_000;
@@ -56,7 +56,7 @@ enum Frame {
         node: Sequence,
         start: usize,
         end: usize,
-        tag: Option<(String, Span)>,
+        tag: Option<Box<(String, Span)>>,
         anchor: Option<String>,
     },
     Mapping {
@@ -64,7 +64,7 @@ enum Frame {
         key: Option<Node>,
         start: usize,
         end: usize,
-        tag: Option<(String, Span)>,
+        tag: Option<Box<(String, Span)>>,
         anchor: Option<String>,
     },
 }
@@ -77,6 +77,37 @@ struct Builder<'a, 'l> {
     anchors: &'a mut Anchors,
     /// Anchor of the scalar or collection that comes next.
     documents: usize,
+    /// Places in the layer's tables near which the next are looked for: events come in the order of the text.
+    near: Near,
+}
+
+/// Where the last lookups in the layer's tables ended.
+#[derive(Default)]
+struct Near {
+    shift: Cell<usize>,
+    mark: Cell<usize>,
+}
+
+/// As `partition_point`, beginning at what the last search found.
+fn partition_near<T>(items: &[T], hint: &Cell<usize>, before: impl Fn(&T) -> bool) -> usize {
+    /// Beyond so many steps halving is cheaper.
+    const STEPS: usize = 6;
+    let start = hint.get().min(items.len());
+    let mut at = start;
+    for _ in 0..STEPS {
+        if items.get(at).is_some_and(&before) {
+            at += 1;
+        } else if let Some(previous) = at.checked_sub(1).filter(|n| !items.get(*n).is_some_and(&before)) {
+            at = previous;
+        } else {
+            hint.set(at);
+            return at;
+        }
+    }
+    let at = items.partition_point(before);
+    // The start of a long collection lies far back; what comes next does not.
+    hint.set(at.max(start));
+    at
 }
 
 /// Parses the layer's text up to its first error.
@@ -90,8 +121,15 @@ pub(in crate::syntax) fn parse_once(layer: &Layer<'_>, anchors: &mut Anchors) ->
     options.simple_key_max_lookahead = 1 << 20;
     options.block_scalar_eof_without_line_feed = true;
     let mut parser = Parser::new_from_str_with_options(layer.text, options);
-    let mut builder =
-        Builder { layer, frames: Vec::new(), root: None, remarks: Vec::new(), anchors, documents: 0 };
+    let mut builder = Builder {
+        layer,
+        frames: Vec::new(),
+        root: None,
+        remarks: Vec::new(),
+        anchors,
+        documents: 0,
+        near: Near::default(),
+    };
     let mut error = None;
     while let Some(event) = parser.next_event() {
         match event {
@@ -116,13 +154,24 @@ pub(in crate::syntax) fn parse_once(layer: &Layer<'_>, anchors: &mut Anchors) ->
 
 impl Builder<'_, '_> {
     fn span(&self, range: Range<usize>) -> Span {
-        let (start, end) = (self.layer.source(range.start), self.layer.source(range.end));
+        let (start, end) = (self.source(range.start), self.source(range.end));
         Span::new(self.layer.file, start..self.whole_mark(range.end).unwrap_or(end))
+    }
+
+    /// The source offset of an offset in the text.
+    fn source(&self, offset: usize) -> usize {
+        let index = partition_near(self.layer.shifts, &self.near.shift, |(text, _)| *text <= offset);
+        self.layer.source_behind(index, offset)
+    }
+
+    /// Number of marks that begin before an offset.
+    fn marks_before(&self, offset: usize) -> usize {
+        partition_near(self.layer.marks, &self.near.mark, |m| m.at.start < offset)
     }
 
     /// Where a construct ends whose mark an offset lies within: a splice's last byte may be the colon of a key.
     fn whole_mark(&self, offset: usize) -> Option<usize> {
-        let at = self.layer.marks.partition_point(|m| m.at.start < offset).checked_sub(1)?;
+        let at = self.marks_before(offset).checked_sub(1)?;
         self.layer.marks.get(at).filter(|m| offset < m.at.end).map(|m| m.range.end)
     }
 
@@ -138,7 +187,7 @@ impl Builder<'_, '_> {
             Event::Scalar(value, style, anchor, _) => {
                 let anchor = self.anchor(anchor, range.start, tag.as_ref());
                 let tag = self.tag(tag);
-                let node = self.scalar(&value, style, range.clone(), tag);
+                let node = self.scalar(value, style, range.clone(), tag);
                 self.place(node, range, anchor);
             }
             Event::SequenceStart(style, anchor, _) => {
@@ -210,13 +259,19 @@ impl Builder<'_, '_> {
         }
     }
 
-    fn tag(&self, tag: Option<Range<usize>>) -> Option<(String, Span)> {
+    fn tag(&self, tag: Option<Range<usize>>) -> Option<Box<(String, Span)>> {
         let range = tag?;
         let text = self.layer.text.get(range.clone())?.to_owned();
-        Some((text, self.span(range)))
+        Some(Box::new((text, self.span(range))))
     }
 
-    fn scalar(&self, value: &str, style: Style, range: Range<usize>, tag: Option<(String, Span)>) -> Node {
+    fn scalar(
+        &self,
+        value: Cow<'_, str>,
+        style: Style,
+        range: Range<usize>,
+        tag: Option<Box<(String, Span)>>,
+    ) -> Node {
         // A literal block's range may run over the blank lines that follow it.
         let span = self.span(range.clone());
         let style = match style {
@@ -229,8 +284,8 @@ impl Builder<'_, '_> {
         if style == ScalarStyle::Plain && self.layer.text.get(range.clone()).is_none_or(str::is_empty) {
             return Node { span: Span::at(span.file, span.start as usize), kind: NodeKind::Empty, tag };
         }
-        let from = self.layer.marks.partition_point(|m| m.at.start < range.start);
-        let to = self.layer.marks.partition_point(|m| m.at.start < range.end);
+        let from = self.marks_before(range.start);
+        let to = self.marks_before(range.end);
         // Marks of branches that are not taken are not in this text.
         let bytes = self.layer.text.as_bytes();
         let marks: Vec<&Mark> = self
@@ -248,14 +303,14 @@ impl Builder<'_, '_> {
         }
         let kind = match marks.as_slice() {
             [] => {
-                let text = value.to_owned();
+                let text = value.into_owned();
                 let parts = if text.is_empty() { Vec::new() } else { vec![Part::Text { text, span }] };
                 NodeKind::Scalar(Scalar { style, parts })
             }
             [Mark { kind: MarkKind::Splice(splice), .. }] if style == ScalarStyle::Plain => {
                 NodeKind::Splice(splice.clone())
             }
-            marks => NodeKind::Scalar(Scalar { style, parts: self.parts(value, style, &range, marks) }),
+            marks => NodeKind::Scalar(Scalar { style, parts: self.parts(&value, style, &range, marks) }),
         };
         Node { span, kind, tag }
     }
@@ -330,7 +385,10 @@ impl Builder<'_, '_> {
             MarkKind::Expr(expr) => Part::Expr { expr: expr.clone(), span },
             MarkKind::Block(block) => Part::Block { block: *block, span },
             MarkKind::Raw(text) => Part::Text { text: text.clone(), span },
-            MarkKind::Value(value, text) => Part::Value { value: value.clone(), text: text.clone(), span },
+            MarkKind::Value(index) => {
+                let (value, text) = *self.layer.values.get(*index)?;
+                Part::Value { value: value.clone(), text: text.to_owned(), span }
+            }
             MarkKind::Splice(splice) => Part::Expr { expr: splice.expr.clone()?, span: splice.span },
         })
     }
@@ -450,7 +508,7 @@ impl Builder<'_, '_> {
             }
         }
         let mut known: std::collections::HashSet<String> =
-            kept.iter().filter_map(|e| e.key.text().map(std::borrow::Cow::into_owned)).collect();
+            kept.iter().filter_map(|e| e.key.text().map(Cow::into_owned)).collect();
         // What is merged in stands first, as in Salt's loader; an earlier base wins over a later one.
         let mut merged = Vec::new();
         for base in bases {

@@ -7,6 +7,7 @@ mod build;
 mod problem;
 mod recovery;
 pub(super) mod region;
+mod slip;
 mod value;
 
 pub(super) use build::Anchors;
@@ -41,8 +42,8 @@ pub(super) enum MarkKind {
     Block(usize),
     /// A raw block's text.
     Raw(String),
-    /// An expression's value in rendered text.
-    Value(Value, String),
+    /// An expression's value in rendered text: its index among the layer's values.
+    Value(usize),
     /// Text emitted into the structure.
     Splice(Splice),
 }
@@ -64,12 +65,22 @@ pub(super) struct Layer<'a> {
     pub shifts: &'a [(usize, usize)],
     /// Lines of tags that are line breaks in the text.
     pub fillers: &'a [Range<usize>],
+    /// What expressions gave, with its text. Empty for source files.
+    pub values: &'a [(&'a Value, &'a str)],
 }
 
 impl Layer<'_> {
     /// The source offset of an offset in the text.
     pub fn source(&self, offset: usize) -> usize {
-        let index = self.shifts.partition_point(|(text, _)| *text <= offset);
+        self.source_behind(self.shifts.partition_point(|(text, _)| *text <= offset), offset)
+    }
+
+    /// As [`Self::source`], where `index` shifts are known to lie at or before the offset.
+    pub fn source_behind(&self, index: usize, offset: usize) -> usize {
+        let filler = self.fillers.partition_point(|f| f.end <= offset);
+        // The line breaks of a filled line are no characters of the source, which may have wide ones there.
+        let offset =
+            self.fillers.get(filler).map_or(offset, |f| if f.start < offset { f.start } else { offset });
         match index.checked_sub(1).and_then(|i| self.shifts.get(i)) {
             Some((text, source)) => {
                 // An offset inside a mark belongs to the construct; it never runs past the next shift.

@@ -3,7 +3,10 @@
 //! The parser notices a mistake where the text stops making sense, which is often a line later than the mistake.
 //! Each problem is looked at again here with the lines around it.
 
-use super::build::{Problem, ProblemKind};
+use super::{
+    build::{Problem, ProblemKind},
+    slip,
+};
 use crate::{
     diagnostic::{Applicability, Diagnostic},
     rule,
@@ -118,9 +121,10 @@ rule! {
 }
 
 /// A line of the text: its range without the line break, and the column of its first character.
-struct Line {
-    range: Range<usize>,
-    indent: usize,
+#[derive(Clone)]
+pub(super) struct Line {
+    pub(super) range: Range<usize>,
+    pub(super) indent: usize,
 }
 
 fn line_at(text: &str, offset: usize) -> Line {
@@ -135,7 +139,7 @@ fn line_at(text: &str, offset: usize) -> Line {
 }
 
 /// The nearest line before `start` that holds something other than a comment.
-fn line_before(text: &str, start: usize) -> Option<Line> {
+pub(super) fn line_before(text: &str, start: usize) -> Option<Line> {
     let mut end = start;
     while end > 0 {
         let line = line_at(text, end - 1);
@@ -148,7 +152,7 @@ fn line_before(text: &str, start: usize) -> Option<Line> {
     None
 }
 
-fn content(text: &str, line: &Line) -> Range<usize> {
+pub(super) fn content(text: &str, line: &Line) -> Range<usize> {
     let raw = &text[line.range.clone()];
     let lead = raw.len() - raw.trim_start().len();
     line.range.start + lead..line.range.start + lead + raw.trim().len()
@@ -252,6 +256,15 @@ pub(in crate::syntax) fn report(
                 _ => ("\"", "\\\""),
             };
             // The quote that should have closed may be the one that opened the next text on a later line.
+            if let Some((offset, quote)) = open_quote(text, line.range.start)
+                && quote == single
+                && text[offset..at]
+                    .lines()
+                    .skip(1)
+                    .any(|l| l.contains(": ") || l.trim_start().starts_with("- "))
+            {
+                return unclosed_quote(quote, character(offset));
+            }
             Diagnostic::new(
                 &INVALID_YAML,
                 span(at..line.range.end.max(at)),
@@ -483,7 +496,7 @@ fn colon(text: &str, line: &Line, at: usize, span: &dyn Fn(Range<usize>) -> Span
             return indentation(span(content(text, line)));
         }
     }
-    indentation(span(content(text, line)))
+    slip::misplaced(text, line, span)
 }
 
 fn bare_line(
@@ -525,7 +538,7 @@ fn missing_colon(text: &str, line: &Line, span: &dyn Fn(Range<usize>) -> Span) -
         .help("Write `key: value`, or move the line to the column it belongs to")
 }
 
-fn indentation(span: Span) -> Diagnostic {
+pub(super) fn indentation(span: Span) -> Diagnostic {
     Diagnostic::new(&BAD_INDENTATION, span, "The indentation of this line fits nothing above it")
         .help("Move it to the column of its siblings")
 }
@@ -586,7 +599,7 @@ fn misplaced(kind: &ErrorKind, text: &str, line: &Line, span: &dyn Fn(Range<usiz
             Diagnostic::new(&BAD_INDENTATION, place, "A list item cannot stand here")
                 .help("Begin the list on a line of its own below the key, each item with `- `")
         }
-        _ => indentation(place),
+        _ => slip::misplaced(text, line, span),
     }
 }
 

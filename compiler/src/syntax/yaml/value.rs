@@ -25,10 +25,20 @@ pub struct YamlError {
 /// Reads plain YAML as Salt's loader does: duplicate keys are errors, merge keys and anchors work, plain scalars
 /// are resolved as [`resolve_plain`] does. The empty text is `null`.
 pub fn load_yaml(text: &str) -> Result<Value, YamlError> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let whole = text;
+    let text = whole.strip_prefix('\u{feff}').unwrap_or(whole);
+    let mark = whole.len() - text.len();
     let file = FileId(0);
-    let layer =
-        Layer { file, text, base: 0, marks: &[], marker: marker_for(text), shifts: &[], fillers: &[] };
+    let layer = Layer {
+        file,
+        text,
+        base: 0,
+        marks: &[],
+        marker: marker_for(text),
+        shifts: &[],
+        fillers: &[],
+        values: &[],
+    };
     let mut anchors = build::Anchors::default();
     let parsed = build::parse_once(&layer, &mut anchors);
     let mut found = parsed
@@ -41,7 +51,11 @@ pub fn load_yaml(text: &str) -> Result<Value, YamlError> {
         crate::syntax::merge::duplicates(root, &Template::default(), &mut found);
     }
     if let Some(first) = found.into_iter().min_by_key(|d| d.span.start) {
-        return Err(YamlError { message: first.message, help: first.help, range: first.span.range() });
+        return Err(YamlError {
+            message: first.message,
+            help: first.help,
+            range: mark + first.span.start as usize..mark + first.span.end as usize,
+        });
     }
     let Some(root) = &parsed.root else { return Ok(Value::Null) };
     Ok(node_to_value(root).unwrap_or(Value::Null))
@@ -99,7 +113,7 @@ pub fn node_to_value(node: &Node) -> Option<Value> {
 
 /// The name of a tag of YAML's own (`!!str`).
 fn tag_name(node: &Node) -> Option<&str> {
-    let (tag, _) = node.tag.as_ref()?;
+    let (tag, _) = node.tag.as_deref()?;
     tag.strip_prefix("!!").or_else(|| tag.strip_prefix("!<tag:yaml.org,2002:")?.strip_suffix('>'))
 }
 

@@ -138,6 +138,7 @@ impl Decoder<'_> {
                     format!("there is no key `{key}` here"),
                 );
                 let names = fields.iter().map(|(name, ..)| name.as_str());
+                error.replacement = nearest(&key, names.clone()).map(str::to_owned);
                 error.help = Some(match nearest(&key, names.clone()) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => {

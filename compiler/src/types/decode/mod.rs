@@ -301,7 +301,7 @@ impl Decoder<'_> {
             Type::Url => text::url(ty, word),
             Type::Source => text::source(ty, word),
             Type::Hash => text::hash(ty, word),
-            Type::Template => text::template(ty, word),
+            Type::Template => text::template(ty, word, self.hints),
             Type::Regex => regex::regex(ty, word),
             Type::CronField { min, max } => cron::field(ty, word, *min, *max),
             Type::Ip => network::ip(ty, word),

@@ -1,7 +1,10 @@
 //! Paths, URLs, file sources, checksums and names of template engines.
 
 use super::{DecodeError, MALFORMED_VALUE, UNKNOWN_VALUE, word::Word};
-use crate::types::{Type, Value};
+use crate::{
+    diagnostic::{Diagnostic, Severity},
+    types::{Type, Value},
+};
 
 /// The scheme of `scheme://rest`.
 fn scheme(text: &str) -> Option<&str> {
@@ -116,8 +119,24 @@ pub(super) fn hash(ty: &Type, word: &Word<'_>) -> Result<Value, DecodeError> {
         .help("write `sha256=…`, the digits alone, or the address of a checksum file"))
 }
 
-pub(super) fn template(ty: &Type, word: &Word<'_>) -> Result<Value, DecodeError> {
+/// Engines of Salt that there are not here.
+const OTHER_ENGINES: [&str; 5] = ["mako", "cheetah", "genshi", "wempy", "py"];
+
+pub(super) fn template(
+    ty: &Type,
+    word: &Word<'_>,
+    hints: &mut Vec<Diagnostic>,
+) -> Result<Value, DecodeError> {
     match word.text.to_ascii_lowercase().as_str() {
+        // As with functions of Salt that are not provided: the state is right, and its run fails.
+        engine if OTHER_ENGINES.contains(&engine) => {
+            let message = format!("`{engine}` is a template engine of Salt that is not provided here");
+            let mut diagnostic =
+                Diagnostic::new(&UNKNOWN_VALUE, word.span, message).help("write the template in Jinja");
+            diagnostic.severity = Severity::Warning;
+            hints.push(diagnostic);
+            Ok(Value::from(engine))
+        }
         "jinja" | "true" | "yes" | "on" => Ok(Value::from("jinja")),
         "" | "false" | "no" | "off" => Ok(Value::Bool(false)),
         _ => {

@@ -53,7 +53,7 @@ impl<'n> Word<'n> {
             .filter(|q| width == text.len() + 2 * *q as usize && scalar.parts.len() == 1)
             .map(|q: u32| node.span.start + q);
         // `!!str 5` is text.
-        let text_tag = node.tag.as_ref().is_some_and(|(tag, _)| tag == "!!str");
+        let text_tag = node.tag.as_deref().is_some_and(|(tag, _)| tag == "!!str");
         Some(Self { text, span: node.span, plain: plain && !text_tag, value: None, verbatim })
     }
 

@@ -83,7 +83,7 @@ fn failhard_ends_the_run() {
         steps.node(bad).attributes.failhard = own;
         let rescue = steps.add("rescue", "change");
         steps.link(rescue, Onfail, bad);
-        let ran = steps.run_with(false, RunOptions { failhard: option });
+        let ran = steps.run_with(false, RunOptions { failhard: option, ..RunOptions::default() });
         assert_eq!(ran.of("rescue"), (Outcome::Skipped, Some(SkipReason::FailhardAbort)));
         assert!(ran.state("rescue").comment.contains("bad (fake.step)"));
     }

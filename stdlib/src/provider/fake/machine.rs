@@ -139,6 +139,7 @@ impl FakeMachine {
             facts: Arc::new(self.facts.clone()),
             settings: Arc::new(self.settings.clone()),
             tree: self.tree.clone(),
+            peers: Arc::new(crate::NoPeers),
             library: Arc::new(Library::new()),
             run: self.run.clone(),
             cancel: Cancel::default(),

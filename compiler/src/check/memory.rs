@@ -1,0 +1,172 @@
+//! What a session keeps of each file between checks, and for how long it is true.
+
+use super::{
+    allow::Allows, fold::Constants, functions::CustomModules, library, summary::Summary, view::Noted,
+    workspace::UnitKind,
+};
+use crate::{diagnostic::Diagnostic, project::TreeFile, source::Span, syntax::Tree};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, OnceLock},
+};
+
+/// What is known of all files of the last check, by path. A file is read again only when its own text changed; what
+/// was found in it is found again only when something changed that was looked at.
+#[derive(Default)]
+pub struct Memory {
+    /// By project path.
+    pub files: HashMap<String, Kept>,
+    /// The project's list of files that `templates`, `includes` and `sources_of` were looked up in.
+    pub generation: Option<u64>,
+    /// The site's own modules; names of functions depend on them.
+    pub custom: CustomModules,
+    /// How many files give each name to others; only once it was asked for.
+    pub names: Option<HashMap<String, usize>>,
+    /// What facts and settings there were, with the texts that they were read from.
+    pub data: Option<Arc<crate::infer::Seen>>,
+    /// Names that files of the last check gave and no longer give.
+    pub gone: Vec<Arc<HashSet<String>>>,
+}
+
+impl Memory {
+    /// Forgets what is no longer true under a new list of files and new modules of the site.
+    pub fn begin(&mut self, generation: Option<u64>, custom: &CustomModules) {
+        if generation.is_none() || self.generation != generation {
+            for kept in self.files.values_mut() {
+                kept.templates = None;
+                kept.includes = None;
+                if kept.local.as_ref().is_some_and(|local| local.noted.listing) {
+                    kept.local = None;
+                }
+            }
+            self.generation = generation;
+        }
+        if self.custom != *custom {
+            for kept in self.files.values_mut() {
+                kept.reading = None;
+                kept.local = None;
+            }
+            self.custom.clone_from(custom);
+        }
+    }
+
+    /// The counts of names with the files of this check; `None` where nobody has asked for any yet. What is left in
+    /// memory is of files that are gone.
+    pub fn names_after<'k>(
+        &mut self,
+        current: impl Iterator<Item = &'k Kept>,
+    ) -> Option<HashMap<String, usize>> {
+        let left = std::mem::take(&mut self.files);
+        let mut gone = std::mem::take(&mut self.gone);
+        let mut names = self.names.take()?;
+        gone.extend(left.values().filter(|kept| kept.counted).map(|kept| kept.names().clone()));
+        for name in gone.iter().flat_map(|names| names.iter()) {
+            if let Some(count) = names.get_mut(name) {
+                *count -= 1;
+                if *count == 0 {
+                    names.remove(name);
+                }
+            }
+        }
+        // What was read for the first time has not been counted.
+        for name in current.filter(|kept| !kept.counted).flat_map(|kept| kept.names().iter()) {
+            *names.entry(name.clone()).or_default() += 1;
+        }
+        Some(names)
+    }
+}
+
+/// How many files give each name.
+pub fn count_names(files: &[Kept]) -> HashMap<String, usize> {
+    let mut names = HashMap::new();
+    for name in files.iter().flat_map(|kept| kept.names().iter()) {
+        *names.entry(name.clone()).or_default() += 1;
+    }
+    names
+}
+
+/// What is known of one file.
+pub struct Kept {
+    /// Its tree; everything else here was read off it.
+    pub tree: Arc<Tree>,
+    /// The names with a known value.
+    pub constants: Arc<Constants>,
+    /// What it is as a template alone.
+    pub template: Arc<Summary>,
+    /// For each template it uses, the file. Depends on the list of files.
+    pub templates: Option<Arc<[Option<TreeFile>]>>,
+    /// What it was read as.
+    pub reading: Option<Reading>,
+    /// Files that its includes name. Depends on the list of files.
+    pub includes: Option<Arc<Includes>>,
+    /// Its findings.
+    pub local: Option<Local>,
+    /// Its allow comments, with what is wrong with them.
+    pub allows: Arc<(Allows, Vec<Diagnostic>)>,
+    names: OnceLock<Arc<HashSet<String>>>,
+    /// Whether its names are among the counted ones.
+    pub counted: bool,
+}
+
+/// What a file was read as, given how others use it.
+#[derive(Clone)]
+pub struct Reading {
+    /// Whether other files use it as a template.
+    pub used: bool,
+    /// The kind.
+    pub kind: UnitKind,
+    /// Its summary as that kind.
+    pub summary: Arc<Summary>,
+}
+
+/// The files that a file's includes name.
+pub struct Includes {
+    /// For each ref: paths, the ref's place, and whether it holds on every peel.
+    pub refs: Vec<(Vec<String>, Span, bool)>,
+    /// Whether it may include more.
+    pub open: bool,
+}
+
+/// What was found in one file.
+#[derive(Clone)]
+pub struct Local {
+    /// What it was read as.
+    pub kind: UnitKind,
+    /// Whether others use it as a template, and whether it then sees their variables.
+    pub used: Option<bool>,
+    /// What the rules looked at outside of the file.
+    pub noted: Noted,
+    /// The findings.
+    pub found: Arc<[Diagnostic]>,
+}
+
+impl Kept {
+    /// Reads what the text alone decides.
+    pub fn of(tree: Arc<Tree>, tree_path: &str) -> Self {
+        let constants = Constants::of(&tree, tree_path);
+        let template = Summary::of_template(&tree, &constants);
+        let mut wrong = Vec::new();
+        let allows = Allows::of(tree.file, &tree.text, &mut wrong);
+        Self {
+            constants: Arc::new(constants),
+            template: Arc::new(template),
+            templates: None,
+            reading: None,
+            includes: None,
+            local: None,
+            allows: Arc::new((allows, wrong)),
+            names: OnceLock::new(),
+            counted: false,
+            tree,
+        }
+    }
+
+    /// Every name it gives to other files.
+    pub fn names(&self) -> &Arc<HashSet<String>> {
+        self.names.get_or_init(|| {
+            let mut names = HashSet::new();
+            library::names_of(&self.tree, &mut names);
+            Arc::new(names)
+        })
+    }
+}

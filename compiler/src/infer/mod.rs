@@ -1,0 +1,210 @@
+//! Types of template expressions, over the source tree, on all branches, before anything is rendered.
+//!
+//! [`ty`] says what types there are, [`env`] which variables a place sees, [`flow`] walks a file's tags in order, [`expr`]
+//! types one expression, [`narrow`] what a condition says. The data that templates see comes from [`data`]: facts with
+//! their schema, settings as the settings files define them. Whoever looks for mistakes and whoever shows a type in an
+//! editor walk the same way.
+//!
+//! *Invariant:* what is not known is `any`, and nothing is ever said of it.
+
+mod arguments;
+mod call;
+pub mod data;
+mod env;
+mod exec;
+mod expr;
+mod filter;
+mod flow;
+mod known;
+mod method;
+mod narrow;
+mod operate;
+mod parameter;
+mod report;
+mod reveal;
+mod secret;
+mod target;
+mod ty;
+mod unused;
+
+pub use data::{Data, Seen};
+pub use report::once_per_project;
+pub use reveal::{Revealed, reveal, reveal_at};
+pub use target::judge_target;
+pub use ty::{Field, MacroParam, MacroTy, Openness, Origin, Record, Ty, Unknown};
+
+use crate::{
+    check::{
+        View,
+        workspace::{Unit, Workspace},
+    },
+    diagnostic::{Diagnostic, Rule},
+    source::Span,
+    syntax::{Tree, expression::Expr},
+};
+use env::Env;
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex},
+};
+
+/// The rules of this room.
+pub(crate) fn rules() -> impl Iterator<Item = &'static Rule> {
+    [arguments::RULES, flow::RULES, known::RULES, method::RULES, operate::RULES, secret::RULES, unused::RULES]
+        .into_iter()
+        .flatten()
+        .copied()
+}
+
+/// What the types of all files of a check hang on.
+pub struct World<'w> {
+    workspace: &'w Workspace<'w>,
+    data: &'w Data,
+    /// What files give to those that import them, by unit. Two threads may make one twice; waiting for each other could
+    /// be waiting for ever.
+    modules: Mutex<HashMap<usize, Module>>,
+}
+
+thread_local! {
+    /// The files whose names this thread is finding out: one that imports itself is not known.
+    static VISITING: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+}
+
+impl<'w> World<'w> {
+    /// A world over the files of a check.
+    pub fn new(workspace: &'w Workspace<'w>, data: &'w Data) -> Self {
+        Self { workspace, data, modules: Mutex::default() }
+    }
+
+    /// What a file gives to those that import it: a record of its names; and the files that this depends on.
+    fn module(&self, index: usize) -> Module {
+        let lock = || self.modules.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(known) = lock().get(&index) {
+            return known.clone();
+        }
+        let unknown = || Module { ty: Ty::GAP, files: Arc::from([index]) };
+        if VISITING.with_borrow(|v| v.contains(&index) || v.len() > 16) {
+            return unknown();
+        }
+        VISITING.with_borrow_mut(|v| v.push(index));
+        let module = match self.workspace.units.get(index) {
+            Some(unit) => Engine::new(self, index, unit).module(),
+            None => unknown(),
+        };
+        VISITING.with_borrow_mut(|v| v.pop());
+        lock().insert(index, module.clone());
+        module
+    }
+}
+
+/// What a file gives to those that import it.
+#[derive(Clone)]
+struct Module {
+    ty: Ty,
+    /// The files (indices of units) that it was read off.
+    files: Arc<[usize]>,
+}
+
+/// What is wrong with the expressions of a file.
+pub fn check_unit(world: &World<'_>, view: &View<'_>, found: &mut Vec<Diagnostic>) {
+    let unit = view.unit();
+    if unit.tree.template.is_plain() || crate::check::has_unreadable(&unit.tree) {
+        return;
+    }
+    let mut engine = Engine::new(world, view.index(), unit);
+    engine.run_file();
+    engine.unused();
+    parameter::check(&engine, unit, found);
+    view.note_data();
+    // Which files its imports name.
+    let _ = view.uses();
+    for file in &engine.files {
+        if let Some(other) = world.workspace.units.get(*file) {
+            view.other(&other.path);
+        }
+    }
+    found.append(&mut engine.found);
+}
+
+/// Whether a missing value is a mistake where an expression stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Ask {
+    /// It needs a value.
+    Need,
+    /// It is asked whether there is one.
+    May,
+}
+
+/// Types the expressions of one file.
+struct Engine<'w, 't> {
+    world: &'w World<'w>,
+    unit: &'t Unit,
+    index: usize,
+    tree: &'t Tree,
+    env: Env<'t>,
+    /// Variables whose values are changed in place somewhere: of their keys and items nothing is certain.
+    mutated: HashSet<&'t str>,
+    /// Names the file binds, with the first place.
+    bound: HashMap<&'t str, Span>,
+    /// Files whose names it imports, and theirs.
+    files: Vec<usize>,
+    /// Names the file uses.
+    used: HashSet<&'t str>,
+    /// The expressions at the top of each tag, in the order of the text.
+    tops: Vec<&'t Arc<Expr>>,
+    found: Vec<Diagnostic>,
+    /// Nothing is reported while it is not zero.
+    quiet: usize,
+    /// How many macros, loops and captured bodies are around.
+    in_macro: usize,
+    in_loop: usize,
+    /// Types of expressions that are whole tags, by their first byte.
+    roots: HashMap<u32, Ty>,
+    /// Types of all expressions, where somebody wants them.
+    all: Option<Vec<(Span, Ty)>>,
+}
+
+impl<'w, 't> Engine<'w, 't> {
+    fn new(world: &'w World<'w>, index: usize, unit: &'t Unit) -> Self {
+        let tree: &'t Tree = &unit.tree;
+        let mut engine = Self {
+            world,
+            unit,
+            index,
+            tree,
+            env: Env::default(),
+            mutated: HashSet::new(),
+            bound: HashMap::new(),
+            files: Vec::new(),
+            used: HashSet::new(),
+            tops: crate::check::walk::roots(&tree.template),
+            found: Vec::new(),
+            quiet: 0,
+            in_macro: 0,
+            in_loop: 0,
+            roots: HashMap::new(),
+            all: None,
+        };
+        engine.survey();
+        engine
+    }
+
+    fn push(&mut self, diagnostic: Diagnostic) {
+        if self.quiet == 0 {
+            self.found.push(diagnostic);
+        }
+    }
+
+    /// Runs something with a stack that input cannot exhaust.
+    fn deeper<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> R {
+        stacker::maybe_grow(128 * 1024, 2 * 1024 * 1024, || work(self))
+    }
+
+    /// Types a whole expression of a tag.
+    fn root(&mut self, expr: &'t Arc<Expr>, ask: Ask) -> Ty {
+        let ty = self.eval(expr, ask);
+        self.roots.insert(expr.span.start, ty.clone());
+        ty
+    }
+}

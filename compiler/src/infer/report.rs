@@ -1,0 +1,88 @@
+//! How sure a finding is: slips of the pen among names, and what many files say alike.
+
+use crate::diagnostic::Diagnostic;
+use std::collections::HashMap;
+
+/// The name that was meant, where hardly anything else can have been: one slip in a short name, two in a long one.
+///
+/// Narrower than [`nearest`](crate::diagnostic::nearest), because maps of a site's own have keys that are alike on
+/// purpose: `user` and `users`, `ip4` and `ip6`, `enable` and `enabled`.
+pub(super) fn typo<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let length = name.chars().count();
+    if length < 4 {
+        return None;
+    }
+    let limit = if length < 8 { 1 } else { 2 };
+    candidates
+        .into_iter()
+        .filter(|c| c.len().abs_diff(name.len()) <= limit && c.chars().count() >= 4 && !is_variant(name, c))
+        .map(|c| (strsim::damerau_levenshtein(name, c), c))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.cmp(b.1)))
+        .map(|(_, c)| c)
+}
+
+/// Whether two names differ as names do that are meant to differ.
+fn is_variant(a: &str, b: &str) -> bool {
+    let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+    if let Some(rest) = long.strip_prefix(short) {
+        return matches!(rest, "s" | "d" | "es" | "ed" | "r" | "_" | "x" | "y")
+            || rest.bytes().all(|b| b.is_ascii_digit());
+    }
+    // The same but for digits, or for the words' separators.
+    let letters = |text: &str| -> String { text.chars().filter(|c| !c.is_ascii_digit()).collect() };
+    let joined = |text: &str| -> String { text.chars().filter(|c| !matches!(c, '_' | '-')).collect() };
+    letters(a) == letters(b) || joined(a) == joined(b)
+}
+
+/// Keeps one finding of each name that a site may have defined elsewhere: what it uses in many places is no slip.
+///
+/// The findings are sorted; the first place of a name stays, with the number of the others.
+pub fn once_per_project(diagnostics: &mut Vec<Diagnostic>) {
+    let is_name = |d: &Diagnostic| {
+        !d.is_error()
+            && (*d.rule == super::known::UNKNOWN_FACT || *d.rule == super::known::UNKNOWN_SETTING)
+            && !d.help.as_ref().is_some_and(|h| h.starts_with("did you mean"))
+    };
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for diagnostic in diagnostics.iter().filter(|d| is_name(d)) {
+        *places.entry(diagnostic.message.clone()).or_default() += 1;
+    }
+    diagnostics.retain_mut(|diagnostic| {
+        if !is_name(diagnostic) {
+            return true;
+        }
+        // The entry is taken by the first place.
+        let Some(count) = places.remove(&diagnostic.message) else { return false };
+        if count > 1 {
+            let words =
+                if count == 2 { "one more place".to_owned() } else { format!("{} more places", count - 1) };
+            let help = diagnostic.help.take().unwrap_or_default();
+            diagnostic.help =
+                Some(format!("{help}{}used in {words}", if help.is_empty() { "" } else { "; " }));
+        }
+        true
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::typo;
+
+    #[test]
+    fn slips_are_found_and_variants_are_not() {
+        assert_eq!(typo("os_famly", ["os_family", "os"]), Some("os_family"));
+        assert_eq!(typo("servce", ["service", "server"]), Some("service"));
+        assert_eq!(typo("prot", ["port"]), Some("port"));
+        for (name, other) in [
+            ("users", "user"),
+            ("enable", "enabled"),
+            ("port1", "port2"),
+            ("ip4_addr", "ip6_addr"),
+            ("a_b_c_d", "abcd"),
+            ("foo", "fop"),
+        ] {
+            assert_eq!(typo(name, [other]), None, "{name} {other}");
+        }
+    }
+}

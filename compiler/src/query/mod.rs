@@ -1,0 +1,37 @@
+//! Questions an editor asks: what is at this place, where else is it named, what could be written here?
+//!
+//! Pure functions over trees. An [`Index`] is the project as the last check saw it; the file under the cursor may be
+//! newer than that, so its tree is given apart. Nothing in here reports mistakes, and nothing guesses: what is
+//! computed at run time has no mentions.
+
+mod chain;
+mod complete;
+mod expected;
+mod expression;
+mod index;
+mod mention;
+mod names;
+mod nodes;
+mod outline;
+mod popular;
+mod rename;
+mod settings;
+mod state;
+mod template;
+mod words;
+
+pub use chain::Root;
+pub use complete::{Completing, completing};
+pub use expected::Expected;
+pub use index::{Context, Index, IndexedFile, Usage};
+pub use mention::{Kind, Mention, Role, Symbol};
+pub use names::{LocalKind, LocalName, exported_names, names_at};
+pub use nodes::{literal_span, node_chain};
+pub use outline::{BodyForm, Outline, OutlineKind, StateAt, outline, state_at, states_of};
+pub use popular::{function_weight, parameter_place};
+pub use rename::{RenameError, RenameOutcome, rename};
+pub use settings::{SettingPlace, SettingsTree};
+pub use template::{ExecCall, exec_call_at};
+pub use words::{
+    GENERIC_KEYS, GenericKey, STATEMENTS, Statement, filter_names, generic_key, global_doc, test_names,
+};

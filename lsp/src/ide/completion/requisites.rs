@@ -1,0 +1,215 @@
+//! Requisites: kinds and targets; ids.
+
+use super::{Asked, Item, ItemKind, escaped, scalar};
+use std::collections::HashMap;
+use zester_compiler::{
+    check::UnitKind,
+    query::{self, Kind, StateAt},
+    types::FunctionName,
+};
+
+/// Files that are looked into: those nearest along includes, then those of the nearest directories.
+const MAX_FILES: usize = 120;
+
+/// States that can be named from the document, with how far away they are: 0 for its own.
+fn states(asked: &Asked<'_>) -> Vec<(usize, StateAt)> {
+    let mut found: Vec<(usize, StateAt)> = Vec::new();
+    found.extend(query::states_of(asked.context, asked.tree).into_iter().map(|s| (0, s)));
+    let distances: HashMap<&str, usize> = asked.index.distances(&asked.context.path);
+    let own = &asked.context.path;
+    let shared = |path: &str| path.split('/').zip(own.split('/')).take_while(|(a, b)| a == b).count();
+    // Files that do not hang together can still be applied together.
+    let mut files: Vec<_> = asked
+        .index
+        .files()
+        .filter(|f| f.path != *own && f.context.kind == UnitKind::States)
+        .map(|f| (distances.get(f.path.as_str()).copied().unwrap_or(50), usize::MAX - shared(&f.path), f))
+        .collect();
+    files.sort_by_key(|(distance, apart, _)| (*distance, *apart));
+    for (distance, _, file) in files.into_iter().take(MAX_FILES) {
+        found.extend(query::states_of(&file.context, &file.tree).into_iter().map(|s| (distance, s)));
+    }
+    found
+}
+
+/// How far a state is from the place, in states: what stands near is meant most often, what stands before rather than
+/// behind.
+fn nearness(asked: &Asked<'_>, distance: usize, state: &StateAt) -> u32 {
+    if distance > 0 {
+        return 20_000 + (distance as u32).min(60) * 1000;
+    }
+    let at = asked.offset as i64;
+    let lines = |from: i64, to: i64| {
+        asked
+            .tree
+            .text
+            .get(from.max(0) as usize..to.max(0) as usize)
+            .map_or(500, |t| t.matches('\n').count() as u32)
+    };
+    let (start, end) = (i64::from(state.span.start), i64::from(state.span.end));
+    if end <= at {
+        lines(end, at).min(5000)
+    } else if start > at {
+        6000 + lines(at, start).min(5000)
+    } else {
+        1
+    }
+}
+
+/// Whether the place stands in this very function.
+fn is_own(asked: &Asked<'_>, state: &StateAt) -> bool {
+    let at = asked.offset as u32;
+    let last = state.arguments.iter().map(|(_, _, value)| value.end).max().unwrap_or(state.key_span.end);
+    state.key_span.start <= at && at <= last + 1 && (state.span.start..=state.span.end + 1).contains(&at)
+}
+
+pub(super) fn kinds(asked: &Asked<'_>, dash: bool) -> Vec<Item> {
+    let lead = if dash || asked.place.colon { "" } else { "- " };
+    let mut best: HashMap<String, u32> = HashMap::new();
+    let mut found = Vec::new();
+    let all = states(asked);
+    for (distance, state) in &all {
+        if *distance == 0 && is_own(asked, state) {
+            continue;
+        }
+        let Some(function) = &state.function else { continue };
+        let near = nearness(asked, *distance, state);
+        let rank = best.entry(function.module.clone()).or_insert(u32::MAX);
+        *rank = (*rank).min(near);
+    }
+    for (module, rank) in best {
+        found.push(kind(asked, &module, lead, rank).doc(format!("module {module}")));
+    }
+    for (word, rank) in [("sls", 30_000), ("id", 30_001)] {
+        found.push(kind(asked, word, lead, rank));
+    }
+    // Whole targets, for those that know what they want.
+    if asked.place.typed.is_empty() && !asked.place.colon {
+        for (distance, state) in all.iter().filter(|(distance, _)| *distance == 0) {
+            let (Some(id), Some(function)) = (&state.id, &state.function) else { continue };
+            if !is_own(asked, state) {
+                let label = format!("{}: {id}", function.module);
+                let text = format!("{lead}{}: {}", function.module, scalar(asked, id));
+                let rank = nearness(asked, *distance, state) + 1;
+                found.push(Item::new(label, ItemKind::Reference, rank).insert(text, false));
+            }
+        }
+    }
+    found
+}
+
+fn kind(asked: &Asked<'_>, word: &str, lead: &str, rank: u32) -> Item {
+    let item = Item::new(word, ItemKind::Module, rank);
+    if asked.place.colon { item } else { item.insert(format!("{lead}{word}: "), false) }
+}
+
+pub(super) fn targets(
+    asked: &Asked<'_>,
+    kind: &Kind,
+    function: Option<&FunctionName>,
+    id: &str,
+) -> Vec<Item> {
+    let mut found: HashMap<String, Item> = HashMap::new();
+    for (distance, state) in states(asked) {
+        if !state.is_of(kind) {
+            continue;
+        }
+        let own = distance == 0 && is_own(asked, &state);
+        let same_state = own && state.function.as_ref() == function;
+        let near = nearness(asked, distance, &state);
+        let mut names: Vec<(&String, u32)> = Vec::new();
+        // Another function of the same id is the likeliest of all, this function itself is none.
+        if let Some(name) = &state.id
+            && !same_state
+        {
+            names.push((name, if name == id { 0 } else { near }));
+        }
+        if !same_state {
+            names.extend(state.names.iter().map(|n| (n, near + 1)));
+        }
+        for (name, rank) in names {
+            let function = state.function.as_ref().map(ToString::to_string).unwrap_or_default();
+            let item = Item::new(name, ItemKind::Reference, rank)
+                .detail(function)
+                .insert(scalar(asked, name), false);
+            match found.get(name) {
+                Some(known) if known.rank <= rank => {}
+                _ => {
+                    found.insert(name.clone(), item);
+                }
+            }
+        }
+    }
+    found.into_values().collect()
+}
+
+/// Ids of all states, for `extend` and `exclude`.
+pub(super) fn ids(asked: &Asked<'_>, key: bool) -> Vec<Item> {
+    let mut found: HashMap<String, Item> = HashMap::new();
+    for (distance, state) in states(asked) {
+        // What a file extends is in another one.
+        if distance == 0 {
+            continue;
+        }
+        let Some(id) = state.id else { continue };
+        let rank = distance as u32;
+        let text = scalar(asked, &id);
+        let mut item = Item::new(&id, ItemKind::Reference, rank);
+        item = if key && !asked.place.colon {
+            let pad = " ".repeat(asked.place.column + 2);
+            if asked.snippets {
+                item.insert(format!("{}:\n{pad}$0", escaped(&text)), true)
+            } else {
+                item.insert(format!("{text}:"), false)
+            }
+        } else {
+            item.insert(text, false)
+        };
+        if found.get(&id).is_none_or(|known| known.rank > rank) {
+            found.insert(id, item);
+        }
+    }
+    found.into_values().collect()
+}
+
+/// The keys at the top of a state file.
+pub(super) fn top_level(asked: &Asked<'_>, present: &[String]) -> Vec<Item> {
+    let mut found = Vec::new();
+    let words = [
+        ("include", "\n  - $0", "Files whose states belong to this one's."),
+        ("extend", "\n  $0", "Changes states of other files."),
+        ("exclude", "\n  - $0", "Leaves out states or files."),
+    ];
+    for (at, (word, body, detail)) in words.into_iter().enumerate() {
+        if present.iter().any(|p| p == word) {
+            continue;
+        }
+        let item = Item::new(word, ItemKind::Keyword, at as u32).detail(detail);
+        found.push(if asked.place.colon {
+            item
+        } else if asked.snippets {
+            item.insert(format!("{word}:{body}"), true)
+        } else {
+            item.insert(format!("{word}:"), false)
+        });
+    }
+    if asked.snippets && !asked.place.colon && asked.place.column == 0 {
+        let snippets = [
+            ("package", "${1:package}:\n  pkg.installed: []\n", "a package"),
+            (
+                "service",
+                "${1:service}:\n  pkg.installed: []\n  service.running:\n    - enable: true\n    - require:\n      - pkg: ${1:service}\n",
+                "a package with its service",
+            ),
+            (
+                "file",
+                "/${1:etc/file}:\n  file.managed:\n    - source: zester://${2}\n    - user: root\n    - group: root\n    - mode: '0644'\n",
+                "a file from the tree",
+            ),
+        ];
+        for (at, (label, text, detail)) in snippets.into_iter().enumerate() {
+            found.push(Item::new(label, ItemKind::Keyword, 10 + at as u32).detail(detail).insert(text, true));
+        }
+    }
+    found
+}

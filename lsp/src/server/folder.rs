@@ -1,0 +1,119 @@
+//! One project of the client, with what the last check said about it.
+
+use super::state::Event;
+use crossbeam_channel::{Sender, unbounded};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use zester_compiler::{
+    diagnostic::Diagnostic, project::Project, query::Index, source::Files, types::Registry,
+};
+
+/// Something a check must know.
+pub(super) enum Job {
+    /// An open file has this text now; `None` when it was closed.
+    Text {
+        /// Its path in the project.
+        path: String,
+        /// Its text.
+        text: Option<Arc<str>>,
+        /// The server's count of changes.
+        revision: u64,
+    },
+    /// Files changed on the disk.
+    Disk {
+        /// Their paths in the project.
+        paths: Vec<String>,
+        /// The server's count of changes.
+        revision: u64,
+    },
+}
+
+impl Job {
+    pub fn revision(&self) -> u64 {
+        match self {
+            Job::Text { revision, .. } | Job::Disk { revision, .. } => *revision,
+        }
+    }
+}
+
+/// What a check found.
+pub(crate) struct Checked {
+    /// Of which folder.
+    pub folder: usize,
+    /// The last change it knew of.
+    pub revision: u64,
+    /// The project as it saw it; `None` when it could not be opened.
+    pub index: Option<Arc<Index>>,
+    /// The table that places belong to.
+    pub files: Arc<Files>,
+    /// Findings by the file they are in.
+    pub by_path: BTreeMap<String, Vec<Diagnostic>>,
+    /// Why nothing could be checked.
+    pub problem: Option<String>,
+    /// How long it took.
+    pub took: Duration,
+    /// How many files were read.
+    pub counted: usize,
+}
+
+/// A project.
+pub(crate) struct Folder {
+    /// Its directory.
+    pub root: PathBuf,
+    /// What the last check found.
+    pub checked: Option<Arc<Checked>>,
+    /// The last change that was sent to the check.
+    pub sent: u64,
+    /// The last change that a check came back from, in whatever way.
+    pub done: u64,
+    jobs: Sender<Job>,
+}
+
+impl Folder {
+    /// Opens a project and begins to check it.
+    pub(super) fn open(number: usize, root: PathBuf, registry: Arc<Registry>, events: Sender<Event>) -> Self {
+        let (jobs, received) = unbounded();
+        let at = root.clone();
+        let started = std::thread::Builder::new()
+            .name(format!("check {number}"))
+            .spawn(move || super::checker::run(number, at, registry, &received, &events));
+        if let Err(error) = started {
+            eprintln!("zester lsp: no thread can be started: {error}");
+        }
+        Self { root, checked: None, sent: 0, done: 0, jobs }
+    }
+
+    /// Tells the check of a change.
+    pub(super) fn send(&mut self, job: Job) {
+        self.sent = job.revision();
+        // A check that ended has said why.
+        let _ = self.jobs.send(job);
+    }
+
+    /// Whether the last check knows of the last change.
+    pub fn is_fresh(&self) -> bool {
+        self.checked.is_some() && self.done >= self.sent
+    }
+
+    /// The path of a file in the project.
+    pub fn inner(&self, path: &Path) -> Option<String> {
+        let inner = path.strip_prefix(&self.root).ok()?;
+        let mut parts = Vec::new();
+        for part in inner.components() {
+            match part {
+                std::path::Component::Normal(name) => parts.push(name.to_str()?),
+                _ => return None,
+            }
+        }
+        Some(parts.join("/"))
+    }
+
+    /// The directory of the project that a path lies in.
+    pub fn root_of(path: &Path) -> PathBuf {
+        Project::find_root(path)
+    }
+}

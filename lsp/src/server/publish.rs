@@ -1,0 +1,140 @@
+//! Findings as the protocol's diagnostics, sent when they change.
+
+use super::{Checked, Encoding, Lines, state::State, uri_of};
+use gen_lsp_types::{
+    Code, CodeDescription, Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, DiagnosticTag,
+    Location, Uri,
+};
+use serde_json::json;
+use std::{collections::HashMap, path::Path};
+use zester_compiler::diagnostic::{self as found, Severity};
+
+/// What was sent, by address.
+#[derive(Default)]
+pub(super) struct Published {
+    sent: HashMap<String, (Option<i32>, Vec<Diagnostic>)>,
+}
+
+/// Where the page of a code is.
+const PAGES: &str = "https://github.com/zester/zester/blob/main/docs/diagnostics/";
+
+/// Codes about what is there for nothing.
+const UNUSED: [&str; 4] = ["unreachable-file", "inert-parameter", "unused-variable", "unused-setting"];
+
+/// A finding as the protocol's.
+pub(crate) fn to_protocol(
+    finding: &found::Diagnostic,
+    checked: &Checked,
+    root: &Path,
+    encoding: Encoding,
+) -> Diagnostic {
+    let place = |span: zester_compiler::source::Span| {
+        let file = checked.files.get(span.file);
+        let range = Lines::new(&file.text, &file.lines, encoding).range(span.range());
+        (uri_of(&root.join(&*file.path)), range)
+    };
+    let mut message = finding.message.clone();
+    if let Some(help) = &finding.help {
+        message.push('\n');
+        message.push_str(help);
+    }
+    let related: Vec<DiagnosticRelatedInformation> = finding
+        .labels
+        .iter()
+        .map(|label| {
+            let (uri, range) = place(label.span);
+            DiagnosticRelatedInformation { location: Location { uri, range }, message: label.message.clone() }
+        })
+        .collect();
+    let page = Uri(format!("{PAGES}{}.md", finding.rule.code));
+    Diagnostic {
+        range: place(finding.span).1,
+        severity: Some(match finding.severity {
+            Severity::Error => DiagnosticSeverity::Error,
+            Severity::Warning => DiagnosticSeverity::Warning,
+            Severity::Hint | Severity::Allow => DiagnosticSeverity::Hint,
+        }),
+        code: Some(Code::from(finding.rule.code)),
+        code_description: Some(CodeDescription { href: page }),
+        source: Some("zester".to_owned()),
+        message: message.into(),
+        tags: UNUSED.contains(&finding.rule.name).then(|| vec![DiagnosticTag::Unnecessary]),
+        related_information: (!related.is_empty()).then_some(related),
+        data: None,
+    }
+}
+
+impl State<'_> {
+    /// Sends what changed in a project; whether something did. What is about a text that is older than the
+    /// document's is not sent: the check of the newer one follows.
+    pub(super) fn publish(&mut self, folder: usize) -> bool {
+        let Some(folder) = self.folders.get(folder) else { return false };
+        let Some(checked) = folder.checked.clone() else { return false };
+        let root = folder.root.clone();
+        let open: HashMap<String, (String, i32, std::sync::Arc<str>)> = self
+            .documents
+            .iter()
+            .filter_map(|(uri, (path, document))| {
+                Some((folder.inner(path)?, (uri.clone(), document.version, document.text.clone())))
+            })
+            .collect();
+        let mut now: HashMap<String, (Option<i32>, Vec<Diagnostic>)> = HashMap::new();
+        let mut held: Vec<String> = Vec::new();
+        for (path, findings) in &checked.by_path {
+            let (uri, version) = match open.get(path) {
+                Some((uri, version, text)) => {
+                    let stale =
+                        findings.first().is_some_and(|f| *checked.files.get(f.span.file).text != **text);
+                    if stale {
+                        held.push(uri.clone());
+                        continue;
+                    }
+                    (uri.clone(), Some(*version))
+                }
+                None => (uri_of(&root.join(path)).0, None),
+            };
+            let diagnostics =
+                findings.iter().map(|f| to_protocol(f, &checked, &root, self.client.encoding)).collect();
+            now.insert(uri, (version, diagnostics));
+        }
+        // A document without findings is said to be so, for the version that was checked.
+        if checked.revision >= folder.sent {
+            for (uri, version, _) in open.values() {
+                now.entry(uri.clone()).or_insert((Some(*version), Vec::new()));
+            }
+        }
+        let prefix = uri_of(&root).0;
+        let gone: Vec<String> = self
+            .published
+            .sent
+            .keys()
+            .filter(|uri| uri.starts_with(&prefix) && !now.contains_key(*uri) && !held.contains(uri))
+            .filter(|uri| checked.revision >= folder.sent || !open.values().any(|(open, ..)| open == *uri))
+            .cloned()
+            .collect();
+        for uri in gone {
+            let was = self.published.sent.remove(&uri);
+            if was.is_some_and(|(_, diagnostics)| !diagnostics.is_empty()) {
+                now.insert(uri, (None, Vec::new()));
+            }
+        }
+        let mut changed = false;
+        for (uri, (version, diagnostics)) in now {
+            let before = self.published.sent.get(&uri);
+            // An empty list that was never anything else is said once for each open document.
+            if before.is_some_and(|(v, d)| *d == diagnostics && (*v == version || version.is_none())) {
+                continue;
+            }
+            changed |= before.is_none_or(|(_, d)| *d != diagnostics);
+            if !self.client.pulls {
+                let mut params = json!({ "uri": uri, "diagnostics": diagnostics });
+                if let Some(version) = version {
+                    params["version"] = version.into();
+                }
+                self.notify("textDocument/publishDiagnostics", params);
+            }
+            self.published.sent.insert(uri, (version, diagnostics));
+        }
+        changed
+    }
+}

@@ -1,0 +1,449 @@
+//! The main loop: messages of the client and results of checks, one after the other.
+
+use super::{
+    Client, Document, ServerError,
+    client::Options,
+    dispatch::{Pool, Waiting},
+    folder::{Checked, Folder, Job},
+    path_of, publish, routes,
+};
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use gen_lsp_types::Uri;
+use lsp_server::{Connection, ErrorCode, Message, Notification, Request, RequestId, Response};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+use zester_compiler::{
+    project::Project,
+    query::{Context, Index},
+    syntax::Tree,
+    types::Registry,
+};
+
+/// What happens besides the client's messages.
+pub(super) enum Event {
+    /// A check is done.
+    Checked(Box<Checked>),
+    /// A check fell over a defect of ours.
+    CheckFailed { folder: usize, revision: u64 },
+}
+
+/// Values worked out for the chosen peel, shared by requests.
+#[derive(Default)]
+pub(crate) struct Peels {
+    pub(crate) known: Mutex<HashMap<PathBuf, crate::ide::preview::Chosen>>,
+    /// The last semantic tokens of each document, by its address.
+    pub(crate) tokens: Mutex<HashMap<String, (String, Vec<u32>)>>,
+}
+
+/// What one request sees: the project, and the document it is about.
+pub(crate) struct Seen {
+    /// The project's directory.
+    pub root: PathBuf,
+    /// The newest index.
+    pub index: Arc<Index>,
+    /// What the last check found.
+    pub checked: Arc<Checked>,
+    /// The document's path in the project.
+    pub path: String,
+    /// Where it stands.
+    pub context: Context,
+    /// The document.
+    pub document: Arc<Document>,
+    /// Texts of all open documents, by path.
+    pub open: Arc<BTreeMap<String, Arc<Document>>>,
+    /// The client.
+    pub client: Arc<Client>,
+    /// Values of the chosen peel.
+    pub peels: Arc<Peels>,
+}
+
+impl Seen {
+    /// The document's tree.
+    pub fn tree(&self) -> Arc<Tree> {
+        self.document.tree(self.index.project.files(), &self.path)
+    }
+
+    /// Its address on this machine.
+    pub fn uri(&self, path: &str) -> Uri {
+        super::uri_of(&self.root.join(path))
+    }
+}
+
+pub(super) struct State<'c> {
+    pub connection: &'c Connection,
+    pub client: Arc<Client>,
+    pub folders: Vec<Folder>,
+    /// Open documents by their address as the client writes it.
+    pub documents: HashMap<String, (PathBuf, Arc<Document>)>,
+    pub registry: Arc<Registry>,
+    pub peels: Arc<Peels>,
+    pub published: publish::Published,
+    pub waiting: Vec<Waiting>,
+    pub pool: Pool,
+    revision: u64,
+    events: (Sender<Event>, Receiver<Event>),
+    next_id: i32,
+    asked: HashMap<RequestId, Asked>,
+    shutting_down: bool,
+}
+
+/// What the server asked the client.
+enum Asked {
+    Configuration,
+    Nothing,
+}
+
+const PROGRESS: &str = "zester/first-check";
+
+impl<'c> State<'c> {
+    pub fn new(connection: &'c Connection, client: Client) -> Self {
+        let registry = Arc::new(zester_stdlib::library().registry().clone());
+        let client = Arc::new(client);
+        let mut state = Self {
+            connection,
+            pool: Pool::start(connection.sender.clone()),
+            folders: Vec::new(),
+            documents: HashMap::new(),
+            registry,
+            peels: Arc::default(),
+            published: publish::Published::default(),
+            waiting: Vec::new(),
+            revision: 0,
+            events: unbounded(),
+            next_id: 0,
+            asked: HashMap::new(),
+            shutting_down: false,
+            client,
+        };
+        for root in state.client.roots.clone() {
+            state.open_folder(&root);
+        }
+        state
+    }
+
+    /// Serves until the client says `exit` or goes away.
+    pub fn serve(mut self) -> Result<(), ServerError> {
+        self.begin();
+        let messages = self.connection.receiver.clone();
+        let events = self.events.1.clone();
+        loop {
+            crossbeam_channel::select! {
+                recv(messages) -> message => {
+                    let Ok(message) = message else { return Ok(()) };
+                    match message {
+                        Message::Request(request) => self.request(request),
+                        Message::Notification(note) if note.method == "exit" => return Ok(()),
+                        Message::Notification(note) => self.notification(&note),
+                        Message::Response(response) => self.response(response),
+                    }
+                }
+                recv(events) -> event => {
+                    let Ok(event) = event else { return Ok(()) };
+                    self.event(event);
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self) {
+        if self.client.watches {
+            let watchers: Vec<Value> = ["**/*"].iter().map(|glob| json!({ "globPattern": glob })).collect();
+            self.ask(
+                "client/registerCapability",
+                json!({ "registrations": [{
+                    "id": "watch", "method": "workspace/didChangeWatchedFiles",
+                    "registerOptions": { "watchers": watchers },
+                }] }),
+                Asked::Nothing,
+            );
+        }
+        self.ask_configuration();
+        if self.client.progress && !self.folders.is_empty() {
+            self.ask("window/workDoneProgress/create", json!({ "token": PROGRESS }), Asked::Nothing);
+            let value = json!({ "kind": "begin", "title": "Checking", "message": "the whole project" });
+            self.notify("$/progress", json!({ "token": PROGRESS, "value": value }));
+        }
+    }
+
+    fn ask_configuration(&mut self) {
+        if self.client.configuration {
+            let items = json!({ "items": [{ "section": "zester" }] });
+            self.ask("workspace/configuration", items, Asked::Configuration);
+        }
+    }
+
+    pub fn notify(&self, method: &str, params: Value) {
+        // A client that is gone is noticed by the loop.
+        let _ = self.connection.sender.send(Notification::new(method.to_owned(), params).into());
+    }
+
+    fn ask(&mut self, method: &str, params: Value, what: Asked) {
+        self.next_id += 1;
+        let id = RequestId::from(self.next_id);
+        self.asked.insert(id.clone(), what);
+        let _ = self.connection.sender.send(Request::new(id, method.to_owned(), params).into());
+    }
+
+    fn open_folder(&mut self, path: &Path) -> usize {
+        let root = Folder::root_of(path);
+        if let Some(at) = self.folders.iter().position(|f| f.root == root) {
+            return at;
+        }
+        let number = self.folders.len();
+        self.folders.push(Folder::open(number, root, self.registry.clone(), self.events.0.clone()));
+        number
+    }
+
+    /// The project that a file belongs to, with the file's path in it. A file outside of all gets its own.
+    pub fn locate(&mut self, path: &Path) -> Option<(usize, String)> {
+        let best = |folders: &[Folder]| {
+            let fits = folders.iter().enumerate().filter_map(|(at, f)| Some((at, f.inner(path)?)));
+            fits.min_by_key(|(_, inner)| inner.len())
+        };
+        if let Some(found) = best(&self.folders) {
+            return Some(found);
+        }
+        let dir = path.parent()?;
+        self.open_folder(dir);
+        best(&self.folders)
+    }
+
+    fn next_revision(&mut self) -> u64 {
+        self.revision += 1;
+        self.revision
+    }
+
+    fn send_text(&mut self, path: &Path, text: Option<Arc<str>>) {
+        let Some((folder, inner)) = self.locate(path) else { return };
+        let revision = self.next_revision();
+        if let Some(folder) = self.folders.get_mut(folder) {
+            folder.send(Job::Text { path: inner, text, revision });
+        }
+    }
+
+    fn request(&mut self, request: Request) {
+        if self.shutting_down {
+            self.fail(request.id, ErrorCode::InvalidRequest, "the server is shutting down");
+            return;
+        }
+        if request.method == "shutdown" {
+            self.shutting_down = true;
+            let _ = self.connection.sender.send(Response::new_ok(request.id, Value::Null).into());
+            return;
+        }
+        let Some(route) = routes::route(&request.method) else {
+            let message = format!("`{}` is not a request of this server", request.method);
+            self.fail(request.id, ErrorCode::MethodNotFound, &message);
+            return;
+        };
+        self.waiting.push(Waiting { request, route });
+        self.serve_waiting();
+    }
+
+    pub fn fail(&self, id: RequestId, code: ErrorCode, message: &str) {
+        let _ = self.connection.sender.send(Response::new_err(id, code as i32, message.to_owned()).into());
+    }
+
+    fn response(&mut self, response: Response) {
+        if let (Some(Asked::Configuration), Ok(value)) =
+            (self.asked.remove(&response.id), response.response_result)
+        {
+            let first = value.as_array().and_then(|a| a.first()).cloned().unwrap_or_default();
+            if first.is_object() {
+                self.configure(Options::of(&first));
+            }
+        }
+    }
+
+    fn configure(&mut self, options: Options) {
+        if self.client.options != options {
+            let mut client = (*self.client).clone();
+            client.options = options;
+            self.client = Arc::new(client);
+            self.peels = Arc::default();
+        }
+    }
+
+    fn notification(&mut self, note: &Notification) {
+        let text = |pointer: &str| note.params.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        match note.method.as_str() {
+            "textDocument/didOpen" => {
+                let (Some(uri), Some(content)) = (text("/textDocument/uri"), text("/textDocument/text"))
+                else {
+                    return;
+                };
+                let version =
+                    note.params.pointer("/textDocument/version").and_then(Value::as_i64).unwrap_or(0);
+                let Some(path) = path_of(&Uri::from(uri.as_str())) else { return };
+                let document = Arc::new(Document::new(version as i32, content));
+                self.send_text(&path, Some(document.text.clone()));
+                self.documents.insert(uri, (path, document));
+            }
+            "textDocument/didChange" => self.edited(note),
+            "textDocument/didClose" => {
+                let Some((path, _)) = text("/textDocument/uri").and_then(|uri| self.documents.remove(&uri))
+                else {
+                    return;
+                };
+                self.send_text(&path, None);
+            }
+            "workspace/didChangeWatchedFiles" => {
+                let changes = note.params.get("changes").and_then(Value::as_array);
+                let uris = changes.into_iter().flatten().filter_map(|c| c.get("uri")?.as_str());
+                let paths: Vec<PathBuf> = uris.filter_map(|uri| path_of(&uri.into())).collect();
+                self.disk_changed(&paths);
+            }
+            "workspace/didRenameFiles" | "workspace/didCreateFiles" | "workspace/didDeleteFiles" => {
+                let files = note.params.get("files").and_then(Value::as_array);
+                let uris = files.into_iter().flatten().flat_map(|f| {
+                    ["uri", "oldUri", "newUri"].into_iter().filter_map(|key| f.get(key)?.as_str())
+                });
+                let paths: Vec<PathBuf> = uris.filter_map(|uri| path_of(&uri.into())).collect();
+                self.disk_changed(&paths);
+            }
+            "workspace/didChangeConfiguration" => {
+                let settings = note.params.get("settings").cloned().unwrap_or_default();
+                if settings.is_object() {
+                    self.configure(Options::of(&settings));
+                }
+                self.ask_configuration();
+            }
+            "workspace/didChangeWorkspaceFolders" => {
+                let added = note.params.pointer("/event/added").and_then(Value::as_array);
+                let uris = added.into_iter().flatten().filter_map(|f| f.get("uri")?.as_str());
+                for path in uris.filter_map(|uri| path_of(&uri.into())).collect::<Vec<_>>() {
+                    self.open_folder(&path);
+                }
+            }
+            "$/cancelRequest" => {
+                if let Some(id) = note.params.get("id") {
+                    self.cancel(id);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn edited(&mut self, note: &Notification) {
+        let Ok(params) =
+            serde_json::from_value::<gen_lsp_types::DidChangeTextDocumentParams>(note.params.clone())
+        else {
+            return;
+        };
+        let uri = params.text_document.text_document_identifier.uri.0;
+        let Some((path, document)) = self.documents.get_mut(&uri) else { return };
+        let changed =
+            document.changed(params.text_document.version, &params.content_changes, self.client.encoding);
+        *document = Arc::new(changed);
+        let (path, text) = (path.clone(), document.text.clone());
+        self.send_text(&path, Some(text));
+    }
+
+    fn disk_changed(&mut self, paths: &[PathBuf]) {
+        let mut by_folder: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        for path in paths {
+            let fits = self.folders.iter().enumerate().filter_map(|(at, f)| Some((at, f.inner(path)?)));
+            for (at, inner) in fits {
+                // What version control keeps for itself is no part of any tree.
+                if !inner.split('/').any(|s| matches!(s, ".git" | ".hg" | ".svn" | "target" | "node_modules"))
+                {
+                    by_folder.entry(at).or_default().push(inner);
+                }
+            }
+        }
+        for (at, paths) in by_folder {
+            let revision = self.next_revision();
+            if let Some(folder) = self.folders.get_mut(at) {
+                folder.send(Job::Disk { paths, revision });
+            }
+        }
+        self.peels = Arc::default();
+    }
+
+    fn cancel(&mut self, id: &Value) {
+        let id = match id {
+            Value::Number(n) => n.as_i64().and_then(|n| i32::try_from(n).ok()).map(RequestId::from),
+            Value::String(s) => Some(RequestId::from(s.clone())),
+            _ => None,
+        };
+        let Some(id) = id else { return };
+        if let Some(at) = self.waiting.iter().position(|w| w.request.id == id) {
+            self.waiting.remove(at);
+            self.fail(id, ErrorCode::RequestCanceled, "cancelled");
+        } else {
+            self.pool.cancel(&id);
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Checked(checked) => {
+                let Some(folder) = self.folders.get_mut(checked.folder) else { return };
+                let first = folder.checked.is_none();
+                folder.done = folder.done.max(checked.revision);
+                if let Some(problem) =
+                    checked.problem.as_ref().filter(|_| first && checked.by_path.is_empty())
+                {
+                    let message = format!("`{}` cannot be checked: {problem}", folder.root.display());
+                    self.notify("window/showMessage", json!({ "type": 1, "message": message }));
+                }
+                let counted = checked.counted;
+                let took = checked.took;
+                let number = checked.folder;
+                let checked = Arc::new(*checked);
+                if let Some(folder) = self.folders.get_mut(number) {
+                    folder.checked = Some(checked);
+                }
+                if first && self.client.progress {
+                    let message = format!("{counted} files in {} ms", took.as_millis());
+                    let value = json!({ "kind": "end", "message": message });
+                    self.notify("$/progress", json!({ "token": PROGRESS, "value": value }));
+                }
+                let changed = self.publish(number);
+                if self.client.pulls && self.client.refresh_diagnostics && changed && !first {
+                    self.ask("workspace/diagnostic/refresh", Value::Null, Asked::Nothing);
+                }
+            }
+            Event::CheckFailed { folder, revision } => {
+                self.notify(
+                    "window/logMessage",
+                    json!({ "type": 1, "message": "a check failed by a defect of Zester's; its message is on stderr" }),
+                );
+                if let Some(folder) = self.folders.get_mut(folder) {
+                    folder.done = folder.done.max(revision);
+                    if folder.checked.is_none() {
+                        folder.checked = Some(Arc::new(Checked {
+                            folder: 0,
+                            revision,
+                            index: None,
+                            files: Arc::default(),
+                            by_path: BTreeMap::new(),
+                            problem: Some("the check failed".to_owned()),
+                            took: std::time::Duration::ZERO,
+                            counted: 0,
+                        }));
+                    }
+                }
+            }
+        }
+        self.serve_waiting();
+    }
+
+    /// Texts of the open documents of a project.
+    pub fn open_in(&self, folder: &Folder) -> Arc<BTreeMap<String, Arc<Document>>> {
+        let open = self.documents.values().filter_map(|(path, d)| Some((folder.inner(path)?, d.clone())));
+        Arc::new(open.collect())
+    }
+
+    /// An index of a project that could not be opened: of no files, so that what the text alone says is still known.
+    pub fn bare_index(&self) -> Option<Arc<Index>> {
+        let sources = zester_compiler::source::MemorySources::new();
+        let project =
+            Project::open(Arc::new(sources), zester_compiler::project::OpenOptions::default()).ok()?;
+        Some(Arc::new(Index::empty(Arc::new(project), self.registry.clone())))
+    }
+}
