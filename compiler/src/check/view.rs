@@ -1,7 +1,7 @@
 //! What the rules on one file see: the file, and the project through questions that are noted.
 //!
 //! A session keeps the findings of a file for as long as the noted answers stay the same, so a rule on one file must
-//! learn whatever it wants to know about others here. (`tests/tests/sessions.rs` holds sessions against fresh checks.)
+//! learn whatever it wants to know about others here. (`tests/tests/language/sessions.rs` holds sessions against fresh checks.)
 
 use super::{
     functions::CustomModules,

@@ -1,5 +1,5 @@
 //! The ways into Zester for text and bytes that anybody may have written: each is a function that takes everything and panics only where a
-//! promise is broken. Fuzzers (`tests/fuzz/`) and the mutations of `tests/tests/fuzzed.rs` call the same ones.
+//! promise is broken. Fuzzers (`tests/fuzz/`) and the mutations of `tests/tests/language/fuzzed.rs` call the same ones.
 
 mod corpus;
 mod language;

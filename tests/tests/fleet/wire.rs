@@ -97,7 +97,7 @@ fn every_struct_has_a_sample() {
                 let name = rest.split([' ', '(', '<']).next().unwrap();
                 assert!(
                     STRUCTS.contains(&name),
-                    "`{name}` of {file} is not in the table of tests/tests/wire.rs"
+                    "`{name}` of {file} is not in the table of tests/tests/fleet/wire.rs"
                 );
             }
         }

@@ -85,7 +85,7 @@ const CASES: &[(&str, Kind, &str)] = &[
 ];
 
 /// Functions that change accounts, packages, services or the kernel: they converge on made-up machines in these files, and the ones that a
-/// container allows on the real one in `tests/tests/system.rs`.
+/// container allows on the real one in `tests/tests/machine/system.rs`.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("cron.absent", "stdlib/src/cron/absent.rs"),
     ("cron.env_absent", "stdlib/src/cron/env.rs"),

@@ -6,11 +6,8 @@
 //! apart: what a macro's text is put into, and what an expression on its own line gives, is known after rendering only; keys and methods of values
 //! that only a run knows are among them.
 
-#[path = "mutations/names.rs"]
 mod names;
-#[path = "mutations/structure.rs"]
 mod structure;
-#[path = "mutations/visit.rs"]
 mod visit;
 
 use std::{

@@ -1,6 +1,6 @@
 //! `docs/diagnostics/` is the rules' own documentation, and its examples are true.
 //!
-//! `UPDATE=1 cargo test -p zester-tests --test diagnostic_pages` writes the pages anew.
+//! `UPDATE=1 cargo test -p zester-tests --test language diagnostic_pages::` writes the pages anew.
 
 use std::{collections::BTreeMap, fs};
 use zester_compiler::diagnostic::{

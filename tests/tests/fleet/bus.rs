@@ -1,0 +1,6 @@
+//! The bus against a real nats-server.
+
+mod connection;
+mod coordination;
+mod identity;
+mod storage;

@@ -1,0 +1,14 @@
+//! Masters, peels and operators on a real nats-server.
+
+mod bus;
+mod chaos;
+mod checklist;
+mod cluster;
+mod crowd;
+mod daemon;
+mod enrollment;
+mod jobs;
+mod lab;
+mod permissions;
+mod sealing;
+mod wire;
