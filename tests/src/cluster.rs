@@ -16,6 +16,7 @@ pub const NODES: usize = 3;
 pub struct Cluster {
     directory: tempfile::TempDir,
     ports: [u16; NODES],
+    monitors: [u16; NODES],
     nodes: [Option<Child>; NODES],
 }
 
@@ -27,16 +28,18 @@ impl Cluster {
     pub fn start() -> Self {
         // Held until all are known, so that they differ.
         let listeners: Vec<_> =
-            (0..2 * NODES).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+            (0..3 * NODES).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
         let port = |n: usize| listeners[n].local_addr().expect("an address").port();
         let ports = std::array::from_fn(port);
         let routes: [u16; NODES] = std::array::from_fn(|n| port(NODES + n));
+        let monitors: [u16; NODES] = std::array::from_fn(|n| port(2 * NODES + n));
         let directory = tempfile::tempdir().expect("a directory");
         for node in 0..NODES {
             let others: Vec<String> = routes.iter().map(|p| format!("\"nats://127.0.0.1:{p}\"")).collect();
             let config = format!(
-                "server_name: n{node}\nlisten: \"127.0.0.1:{}\"\njetstream {{ store_dir: \"{}\" }}\ncluster {{\n  name: test\n  listen: \"127.0.0.1:{}\"\n  routes: [{}]\n}}\n",
+                "server_name: n{node}\nlisten: \"127.0.0.1:{}\"\nhttp: \"127.0.0.1:{}\"\njetstream {{ store_dir: \"{}\" }}\ncluster {{\n  name: test\n  listen: \"127.0.0.1:{}\"\n  routes: [{}]\n}}\n",
                 ports[node],
+                monitors[node],
                 directory.path().join(format!("store-{node}")).display(),
                 routes[node],
                 others.join(", ")
@@ -44,7 +47,7 @@ impl Cluster {
             fs::write(directory.path().join(format!("n{node}.conf")), config).expect("a configuration");
         }
         drop(listeners);
-        let mut cluster = Self { directory, ports, nodes: Default::default() };
+        let mut cluster = Self { directory, ports, monitors, nodes: Default::default() };
         (0..NODES).for_each(|node| cluster.revive(node));
         cluster
     }
@@ -85,6 +88,26 @@ impl Cluster {
     /// What all have logged.
     pub fn log(&self) -> String {
         (0..NODES).filter_map(|n| fs::read_to_string(self.log_path(n)).ok()).collect()
+    }
+
+    /// What every server has of every stream, for a report of what is missing.
+    pub fn replicas(&self) -> String {
+        let mut report = String::new();
+        for (node, port) in self.monitors.iter().enumerate() {
+            let url = format!("http://127.0.0.1:{port}/jsz?streams=true&accounts=true&raft=true");
+            let answer = Command::new("curl").args(["-s", &url]).output();
+            let text = answer.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
+            let info: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+            let accounts = info["account_details"].as_array().cloned().unwrap_or_default();
+            for stream in accounts.iter().flat_map(|a| a["stream_detail"].as_array().cloned().unwrap_or_default()) {
+                let (state, cluster) = (&stream["state"], &stream["cluster"]);
+                report += &format!(
+                    "n{node} {}: {} messages, {} to {}, leader {}\n",
+                    stream["name"], state["messages"], state["first_seq"], state["last_seq"], cluster["leader"]
+                );
+            }
+        }
+        report
     }
 
     fn log_path(&self, node: usize) -> PathBuf {

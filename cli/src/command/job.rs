@@ -144,7 +144,12 @@ async fn report(operator: &Operator, jid: &JobId) -> Result<Report, Failure> {
     let mut record = operator.job(jid).await.map_err(failure)?;
     let names =
         store::glance_targets(operator.bus(), &record).await.map_err(|e| Failure::new(e.to_string()))?;
-    let mut returns = operator.returns(jid, &names).await.map_err(failure)?;
+    let found = if record.status.is_final() {
+        operator.returns(jid, &names).await
+    } else {
+        operator.glance_returns(jid, &names).await
+    };
+    let mut returns = found.map_err(failure)?;
     let missing = if record.status.is_final() { PeelStatus::Unreachable } else { PeelStatus::Pending };
     let peels: Peels = names
         .into_iter()

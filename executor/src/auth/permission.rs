@@ -232,6 +232,8 @@ fn admin(name: &str) -> (Vec<String>, Vec<String>) {
         "$JS.API.DIRECT.GET.events.zester.event.>",
         "$JS.API.INFO",
         "$JS.API.STREAM.NAMES",
+        // Whether a peel has returned is asked where it is known.
+        "$JS.API.STREAM.MSG.GET.KV_job-returns",
         // Keys are listed with it.
         "$JS.API.STREAM.INFO.*",
     ]));

@@ -9,7 +9,11 @@ use crate::bus::{
     kv::CasError,
     storage::Bucket,
 };
+use futures_util::{StreamExt, TryStreamExt};
 use std::collections::BTreeMap;
+
+/// Questions to the leader at a time.
+const QUESTIONS: usize = 32;
 
 /// Why a job cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -103,8 +107,8 @@ pub async fn job_return(bus: &Bus, jid: &JobId, peel: &PeelId) -> Result<Option<
     }
 }
 
-/// The stored returns of these peels.
-pub async fn returns<'p>(
+/// The stored returns of these peels as some replica knows them, for showing while a job goes on.
+pub async fn glance_returns<'p>(
     bus: &Bus,
     jid: &JobId,
     peels: impl IntoIterator<Item = &'p PeelId>,
@@ -114,6 +118,31 @@ pub async fn returns<'p>(
     for entry in bus.kv(Bucket::JobReturns).get_many(&keys).await? {
         if let Some(peel) = entry.key.split_once('.').and_then(|(_, p)| PeelId::new(p).ok()) {
             found.insert(peel, codec::decode(&entry.value)?);
+        }
+    }
+    Ok(found)
+}
+
+/// The stored returns of these peels. Returns are written once, so those a replica has are right; for the others the leader is asked, because
+/// a replica that is behind has none of a job's and answers like one that is not.
+pub async fn returns<'p>(
+    bus: &Bus,
+    jid: &JobId,
+    peels: impl IntoIterator<Item = &'p PeelId>,
+) -> Result<BTreeMap<PeelId, JobReturn>, JobStoreError> {
+    let mut missing: BTreeMap<String, PeelId> =
+        peels.into_iter().map(|p| (format!("{jid}.{p}"), p.clone())).collect();
+    let mut found = glance_returns(bus, jid, missing.values()).await?;
+    missing.retain(|_, peel| !found.contains_key(peel));
+    let bucket = bus.kv(Bucket::JobReturns);
+    let asked = missing.keys().cloned().map(|key| {
+        let bucket = bucket.clone();
+        async move { bucket.latest(&key).await }
+    });
+    let mut answers = futures_util::stream::iter(asked).buffer_unordered(QUESTIONS);
+    while let Some(entry) = answers.try_next().await? {
+        if let Some((peel, entry)) = entry.and_then(|e| Some((missing.get(&e.key)?, e))) {
+            found.insert(peel.clone(), codec::decode(&entry.value)?);
         }
     }
     Ok(found)

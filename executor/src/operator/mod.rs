@@ -217,7 +217,16 @@ impl Operator {
         Ok(codec::decode(&entry.value)?)
     }
 
-    /// The stored returns of a job's peels.
+    /// The stored returns of a job's peels, as some replica knows them: for showing while the job goes on.
+    pub async fn glance_returns(
+        &self,
+        jid: &JobId,
+        peels: &[PeelId],
+    ) -> Result<BTreeMap<PeelId, JobReturn>, OperatorError> {
+        Ok(store::glance_returns(&self.bus, jid, peels).await?)
+    }
+
+    /// The stored returns of a job's peels; who has none there, has none.
     pub async fn returns(
         &self,
         jid: &JobId,

@@ -78,7 +78,7 @@ async fn both_sides_show_certificates() {
 fn a_broken_trust_store_does_not_matter() {
     let test = std::env::current_exe().unwrap();
     let output = Command::new(test)
-        .args(["--exact", "identity::both_sides_show_certificates"])
+        .args(["--exact", "bus::identity::both_sides_show_certificates"])
         .env("SSL_CERT_FILE", "/nonexistent/roots.pem")
         .output()
         .unwrap();

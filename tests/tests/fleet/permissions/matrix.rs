@@ -93,6 +93,7 @@ const PUBLISH: &[(&str, u8)] = &[
     ("$JS.API.DIRECT.GET.job-events", MASTER | ADMIN),
     ("$JS.API.STREAM.MSG.GET.KV_secrets", MASTER),
     ("$JS.API.STREAM.MSG.GET.KV_jobs", MASTER),
+    ("$JS.API.STREAM.MSG.GET.KV_job-returns", MASTER | ADMIN),
     ("$JS.API.STREAM.INFO.KV_jobs", MASTER | ADMIN | PROVISIONER),
     ("$JS.API.STREAM.NAMES", ADMIN | PROVISIONER),
     ("$JS.API.INFO", MASTER | ADMIN | PROVISIONER),
