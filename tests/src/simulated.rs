@@ -19,12 +19,12 @@ use zester_executor::{
     bus::{
         Bus, BusOptions, codec,
         id::{JobId, PeelId},
-        jetstream::code,
         subject::{self, Report, Verb},
     },
     job::{
         ledger::{Ledger, Record, Verdict},
         message::{Ack, JobOutcome, JobReturn, PeelHello, PeelStatus, PendingJobs, VERSION},
+        store,
     },
     peel::{now_ms, verify},
 };
@@ -205,8 +205,7 @@ async fn carry_out(peel: Arc<Simulated>, due: Due) {
     }
     let Some(result) = peel.execute(&due.jid) else { return };
     let Ok(bytes) = codec::encode(&result) else { return };
-    let subject = subject::report(&due.jid, Report::Return, &peel.id);
-    peel.store(&subject, &bytes).await;
+    peel.store(&due.jid, &bytes).await;
     lock(&peel.ledger).apply(&Record::Stored { jid: due.jid });
 }
 
@@ -243,8 +242,7 @@ async fn answer(peel: Arc<Simulated>, reply: Option<String>, payload: Vec<u8>) {
     if let Some(reply) = reply {
         let _ = peel.bus.publish(&reply, payload).await;
     } else if let Some(jid) = std::str::from_utf8(&payload).ok().and_then(|t| JobId::new(t).ok()) {
-        let subject = subject::report(&jid, Report::Return, &peel.id);
-        peel.store(&subject, &[0; 120]).await;
+        peel.store(&jid, &[0; 120]).await;
         let _ = peel.bus.publish(&subject::report(&jid, Report::Progress, &peel.id), "").await;
     }
 }
@@ -294,16 +292,10 @@ impl Simulated {
     }
 
     /// Sends a return until it is stored.
-    async fn store(&self, subject: &str, bytes: &[u8]) {
-        loop {
-            match self.bus.store(subject, None, bytes.to_vec()).await {
-                Ok(_) => return,
-                Err(error) if error.code() == Some(code::LIMIT) => return,
-                Err(_) => {
-                    let _ = self.bus.connected().await;
-                    tokio::time::sleep(AGAIN).await;
-                }
-            }
+    async fn store(&self, jid: &JobId, bytes: &[u8]) {
+        while store::write_return(&self.bus, jid, &self.id, bytes.to_vec()).await.is_err() {
+            let _ = self.bus.connected().await;
+            tokio::time::sleep(AGAIN).await;
         }
     }
 

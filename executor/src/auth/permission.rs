@@ -162,6 +162,8 @@ fn peel(name: &str) -> (Vec<String>, Vec<String>) {
         direct_get(Bucket::Basket, "*"),
         direct_get(Bucket::Secrets, name),
         direct_get(Bucket::Secrets, &format!("{name}.>")),
+        // Whether its own returns are there.
+        direct_get(Bucket::JobReturns, &format!("*.{name}")),
     ];
     let subscribe = vec![
         format!("zester.cmd.{name}"),

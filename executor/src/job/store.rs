@@ -6,9 +6,10 @@ use crate::bus::{
     codec::{self, CodecError},
     id::{JobId, PeelId},
     jetstream::StoreError,
-    kv::CasError,
+    kv::{CasError, Once},
     storage::Bucket,
 };
+use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use std::collections::BTreeMap;
 
@@ -97,6 +98,24 @@ pub async fn write_cancel(bus: &Bus, jid: &JobId, reason: &str) -> Result<(), Jo
 pub async fn cancel(bus: &Bus, jid: &JobId) -> Result<Option<String>, JobStoreError> {
     let entry = bus.kv(Bucket::Jobs).latest(&format!("{jid}.cancel")).await?;
     Ok(entry.map(|e| String::from_utf8_lossy(&e.value).into_owned()))
+}
+
+/// Stores a peel's own return; after an error it is sent again.
+///
+/// That the server refuses a second one does not mean that there is a first: it refuses for one that is still on its way to the other
+/// servers too, and that one is lost when this server dies; and for a full bucket. Only a return that can be read is stored.
+pub async fn write_return(
+    bus: &Bus,
+    jid: &JobId,
+    peel: &PeelId,
+    bytes: impl Into<Bytes>,
+) -> Result<(), StoreError> {
+    match bus.kv(Bucket::JobReturns).put_once(&format!("{jid}.{peel}"), bytes).await? {
+        Once::Stored(_) | Once::Same(_) => {}
+        // Shortened to another size; or somebody uses these credentials too.
+        Once::Other(_) => tracing::debug!(%jid, %peel, "another return is stored already"),
+    }
+    Ok(())
 }
 
 /// The stored return of a peel. Returns are written once, so a replica that has it has the only one.

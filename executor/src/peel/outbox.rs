@@ -5,13 +5,13 @@ use crate::{
     bus::{
         codec,
         id::JobId,
-        jetstream::code,
-        subject::{self, Report},
+        subject,
     },
     job::{
         fit,
         ledger::{Own, Record},
         message::{EventMessage, JobOutcome, JobReturn, VERSION},
+        store,
     },
 };
 use futures_util::{StreamExt, stream as futures};
@@ -63,7 +63,7 @@ async fn send(shared: &Shared) -> bool {
     }
     let stored: Vec<bool> = futures::iter(unstored)
         .map(|(jid, result)| async move {
-            match store(shared, &jid, &result).await {
+            match put(shared, &jid, &result).await {
                 Ok(()) => {
                     let book = shared.book.clone();
                     let put = tokio::task::spawn_blocking(move || book.put(Record::Stored { jid })).await;
@@ -124,7 +124,7 @@ async fn tell(
     Ok(())
 }
 
-async fn store(
+async fn put(
     shared: &Shared,
     jid: &JobId,
     result: &JobReturn,
@@ -137,13 +137,6 @@ async fn store(
     }
     let limit = shared.bus.max_payload().saturating_sub(OVERHEAD);
     let bytes = fit::encode_within(result, limit)?;
-    match shared.bus.store(&subject::report(jid, Report::Return, shared.id()), None, bytes).await {
-        Ok(_) => {}
-        // An earlier sending of ours whose answer was lost; or somebody uses these credentials too.
-        Err(error) if error.code() == Some(code::LIMIT) => {
-            tracing::debug!(%jid, "a return is stored already");
-        }
-        Err(error) => return Err(error.into()),
-    }
+    store::write_return(&shared.bus, jid, shared.id(), bytes).await?;
     Ok(())
 }
