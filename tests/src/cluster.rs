@@ -99,11 +99,17 @@ impl Cluster {
             let text = answer.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
             let info: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
             let accounts = info["account_details"].as_array().cloned().unwrap_or_default();
-            for stream in accounts.iter().flat_map(|a| a["stream_detail"].as_array().cloned().unwrap_or_default()) {
+            for stream in
+                accounts.iter().flat_map(|a| a["stream_detail"].as_array().cloned().unwrap_or_default())
+            {
                 let (state, cluster) = (&stream["state"], &stream["cluster"]);
                 report += &format!(
                     "n{node} {}: {} messages, {} to {}, leader {}\n",
-                    stream["name"], state["messages"], state["first_seq"], state["last_seq"], cluster["leader"]
+                    stream["name"],
+                    state["messages"],
+                    state["first_seq"],
+                    state["last_seq"],
+                    cluster["leader"]
                 );
             }
         }

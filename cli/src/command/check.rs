@@ -113,11 +113,9 @@ pub fn run(common: &Common, args: &CheckArgs) -> Result<Exit, Failure> {
         levels.set(rule, word).map_err(|e| Failure::new(format!("`--level {level}`: {e}")))?;
     }
     let mut local_options = common.local_without_secrets()?;
-    scope::adapt(&mut local_options, &args.paths);
+    let shown = args.reveal.iter().filter_map(|place| place.split(':').next()).map(str::to_owned);
+    scope::adapt(&mut local_options, &shown.chain(args.paths.iter().cloned()).collect::<Vec<_>>());
     if let Some(place) = &args.reveal {
-        if has_sls(Path::new(place.split(':').next().unwrap_or_default())) {
-            local_options.extensions.push("sls".to_owned());
-        }
         let local = Local::open(local_options, zester_stdlib::Cancel::default())?;
         return show_type(&local, place, args.debug_types, common.output != Output::Text);
     }
@@ -125,7 +123,7 @@ pub fn run(common: &Common, args: &CheckArgs) -> Result<Exit, Failure> {
         if args.paths.iter().any(|path| path == "-") {
             return Err(Failure::new("`-` cannot be watched: stdin is read once"));
         }
-        return watch::run(common, args, format, &levels);
+        return watch::run(common, args, format, &levels, &local_options);
     }
     let (root, open) = Local::opening(&local_options)?;
     let overlay = Arc::new(Overlay::new(Arc::new(DiskSources::new(&root))));
@@ -322,13 +320,6 @@ fn peak_memory_mib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib / 1024)
-}
-
-fn has_sls(path: &Path) -> bool {
-    if path.is_file() {
-        return path.extension().is_some_and(|e| e == "sls");
-    }
-    false
 }
 
 /// A path as the project knows it.

@@ -3,21 +3,24 @@
 use super::{
     CheckError, CheckOptions, OpaqueFile, Report, calls, ids, imports, library,
     memory::{Local, Memory},
-    order, parameters, references, removal, reserved, resources, scope, secrets, settings, settings_files,
-    targets, top, unused, values,
-    view::View,
+    parameters, references, removal, reserved, resources, scope, secrets, settings, settings_files, together,
+    unused, values,
+    view::{Noted, View},
     whole,
     workspace::{UnitKind, Workspace, in_parallel},
 };
 use crate::{
     diagnostic::{Diagnostic, FileCounts, Rule, Severity},
     infer,
-    project::{Project, TreeKind},
+    project::Project,
     settings::{Inferred, Schema},
     source::FileId,
     types::Registry,
 };
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
 /// Checks a project: all its files, or the given ones with what they reach.
 pub fn check(project: &Project, registry: &Registry, options: &CheckOptions) -> Result<Report, CheckError> {
@@ -42,7 +45,7 @@ pub fn check_with(
         unreadable.iter().map(|file| whole::unreadable(project.files(), file)).collect();
     let data = infer::Data::of(&workspace, memory);
     check_apart(&mut workspace, &data, &mut diagnostics);
-    check_together(&workspace, &data, &mut diagnostics);
+    together::check_together(&mut workspace, &data, memory, &mut diagnostics);
     let levels = &project.config().levels;
     let is_on = |rule: &Rule| {
         let adjusted = options.levels.adjust(rule).or_else(|| levels.adjust(rule));
@@ -94,7 +97,7 @@ pub fn check_with(
         .filter(|u| u.wanted && u.kind != UnitKind::Template)
         .filter_map(|u| {
             let opaque = u.tree.opaque.as_ref()?;
-            Some(OpaqueFile { path: u.path.clone(), span: opaque.span, reason: opaque.reason.clone() })
+            Some(OpaqueFile { path: u.path.to_string(), span: opaque.span, reason: opaque.reason.clone() })
         })
         .collect();
     let counts = FileCounts { files: wanted.len(), structural: wanted.len() - opaque.len() };
@@ -110,12 +113,12 @@ fn check_apart(workspace: &mut Workspace<'_>, data: &infer::Data, diagnostics: &
         let world = infer::World::new(workspace, data);
         in_parallel(&indices, |index| {
             let unit = &workspace.units[*index];
-            let used = workspace.used_as_template.get(&unit.path).copied();
+            let used = workspace.used_as_template.get(&*unit.path).copied();
             let kept = workspace.kept[*index].local.as_ref();
             let same = |local: &&Local| {
                 local.kind == unit.kind
                     && local.used == used
-                    && (!local.noted.data || !data.changed)
+                    && (!local.noted.data || data_is_the_same(workspace, *index, &local.noted, &data.change))
                     && local.noted.holds(workspace)
             };
             if let Some(local) = kept.filter(same) {
@@ -125,7 +128,7 @@ fn check_apart(workspace: &mut Workspace<'_>, data: &infer::Data, diagnostics: &
             let view = View::new(workspace, *index);
             check_unit(&view, &world, &mut found);
             removal::complete(&unit.tree, &mut found);
-            Local { kind: unit.kind, used, noted: view.into_noted(), found: found.into() }
+            Local { kind: unit.kind, used, noted: Arc::new(view.into_noted()), found: found.into() }
         })
     };
     for (local, (unit, kept)) in locals.into_iter().zip(workspace.units.iter().zip(&mut workspace.kept)) {
@@ -134,6 +137,17 @@ fn check_apart(workspace: &mut Workspace<'_>, data: &infer::Data, diagnostics: &
         }
         kept.local = Some(local);
     }
+}
+
+/// Whether a change of the data is none to a file and to those whose names it uses.
+fn data_is_the_same(workspace: &Workspace<'_>, index: usize, noted: &Noted, change: &infer::Change) -> bool {
+    let keys = match change {
+        infer::Change::Nothing => return true,
+        infer::Change::Everything => return false,
+        infer::Change::Keys(keys) => keys,
+    };
+    let others = noted.files.iter().filter_map(|(path, _)| workspace.by_path.get(&**path).copied());
+    others.chain([index]).all(|unit| !workspace.kept[unit].settings_read().reads_any(keys))
 }
 
 /// What a file's own text is enough for.
@@ -187,48 +201,6 @@ fn check_unit(view: &View<'_>, world: &infer::World<'_>, found: &mut Vec<Diagnos
             library::check_name(view, function, found);
         }
     }
-}
-
-/// What several files must be known for.
-fn check_together(workspace: &Workspace<'_>, data: &infer::Data, found: &mut Vec<Diagnostic>) {
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    let mut tops: Vec<Option<Vec<usize>>> = Vec::new();
-    for unit in &workspace.units {
-        // Those of the settings have been read for what is inferred.
-        if unit.kind != UnitKind::Top(TreeKind::States) {
-            continue;
-        }
-        let files = top::check_top(workspace, unit, TreeKind::States, found);
-        found.extend(files.selections.iter().flat_map(|s| infer::judge_target(data, &s.target)));
-        let all = files.groups.iter().flatten().copied().collect();
-        tops.push((!files.open).then_some(all));
-        groups.extend(files.groups);
-    }
-    found.extend(data.inferred.top_findings.iter().cloned());
-    found.extend(data.inferred.selections.iter().flat_map(|s| infer::judge_target(data, &s.target)));
-    // Each file is applied with what it includes, whoever applies it.
-    groups
-        .extend(workspace.states().filter(|(i, _)| !workspace.includes[*i].is_empty()).map(|(i, _)| vec![i]));
-    let targets = targets::Targets::of(workspace);
-    let understood: Vec<usize> = workspace
-        .states()
-        .filter(|(_, unit)| {
-            unit.tree.opaque.is_none() && whole::foreign_renderer(unit.tree.file, &unit.tree.text).is_none()
-        })
-        .map(|(index, _)| index)
-        .collect();
-    let of_files = in_parallel(&understood, |index| {
-        let mut found = Vec::new();
-        references::check_references(workspace, *index, &mut found);
-        ids::unknown_extends(workspace, *index, &mut found);
-        targets::unknown_targets(workspace, &targets, *index, &mut found);
-        found
-    });
-    found.extend(of_files.into_iter().flatten());
-    references::include_cycles(workspace, found);
-    references::unreachable(workspace, &tops, found);
-    ids::duplicates_across(workspace, &groups, found);
-    order::check_order(workspace, &groups, found);
 }
 
 /// What is wrong with the settings, and with the secrets in them.

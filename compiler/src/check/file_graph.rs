@@ -33,7 +33,7 @@ pub fn file_graph(
                 UseKind::Data => "reads",
                 _ => "imports",
             };
-            let to = file.as_ref().and_then(|file| workspace.by_path.get(&file.path));
+            let to = file.as_ref().and_then(|file| workspace.by_path.get(file.path.as_str()));
             arrows.extend(to.map(|to| (index, *to, word)));
         }
     }
@@ -51,7 +51,7 @@ pub fn file_graph(
     let kept: Vec<usize> = kept.into_iter().collect();
     let place = |index: usize| kept.binary_search(&index).ok();
     Ok(Picture {
-        boxes: kept.iter().map(|index| workspace.units[*index].path.clone()).collect(),
+        boxes: kept.iter().map(|index| workspace.units[*index].path.to_string()).collect(),
         arrows: arrows
             .into_iter()
             .filter_map(|(from, to, word)| Some((place(from)?, place(to)?, word)))

@@ -7,10 +7,11 @@ use super::{
 use crate::{
     diagnostic::{Diagnostic, nearest},
     rule,
+    source::Span,
     syntax::{expression::ExprKind, template::BlockKind},
-    types::Value,
+    types::{FunctionName, Value},
 };
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 rule! {
     /// Two states have one id: twice in a file, or with the same function in two files that are applied together.
@@ -131,54 +132,54 @@ fn repeated(unit: &Unit, state: &StateDecl) -> Option<usize> {
         .then_some(count)
 }
 
-/// Reports ids that two files of one closure define with the same function. `roots` are files that are applied
-/// together: what one top entry names, or one file.
-pub fn duplicates_across(
-    workspace: &Workspace<'_>,
-    groups: &[Vec<usize>],
-    diagnostics: &mut Vec<Diagnostic>,
-) {
-    let mut reported = HashSet::new();
-    for group in groups {
-        let mut files = workspace.closure_of(group.clone(), true);
-        files.sort_unstable();
-        let excludes = files.iter().any(|f| {
-            let summary = &workspace.units[*f].summary;
-            !summary.excluded_ids.is_empty() || !summary.excluded_refs.is_empty()
-        });
-        if excludes || files.len() < 2 {
-            continue;
-        }
-        let mut first: BTreeMap<(&str, String), (usize, &StateDecl)> = BTreeMap::new();
-        for file in files {
-            for state in &workspace.units[file].summary.states {
-                let (Some(id), true, None) = (state.id.text(), state.branch.is_empty(), state.body) else {
+/// An id that two files define.
+#[derive(Debug)]
+pub struct Duplicate {
+    /// Where it stands first, and where again.
+    pub places: (Span, Span),
+    /// The report.
+    pub diagnostic: Diagnostic,
+}
+
+/// Ids that two of some files define with the same function. The files are applied together: what one top entry names,
+/// or one file, with what they include.
+pub fn duplicates_across(workspace: &Workspace<'_>, files: &[usize]) -> Vec<Duplicate> {
+    let mut found = Vec::new();
+    let excludes = files.iter().any(|f| {
+        let summary = &workspace.units[*f].summary;
+        !summary.excluded_ids.is_empty() || !summary.excluded_refs.is_empty()
+    });
+    if excludes {
+        return found;
+    }
+    let mut first: HashMap<(&str, &FunctionName), (usize, &StateDecl)> = HashMap::new();
+    for file in files {
+        for state in &workspace.units[*file].summary.states {
+            let (Some(id), true, None) = (state.id.text(), state.branch.is_empty(), state.body) else {
+                continue;
+            };
+            for function in &state.functions {
+                let (Some(name), true) = (&function.name, function.branch.is_empty()) else { continue };
+                let Some((other, earlier)) = first.get(&(id, name)) else {
+                    first.insert((id, name), (*file, state));
                     continue;
                 };
-                for function in &state.functions {
-                    let (Some(name), true) = (&function.name, function.branch.is_empty()) else { continue };
-                    let key = (id, name.to_string());
-                    let Some((other, earlier)) = first.get(&key) else {
-                        first.insert(key, (file, state));
-                        continue;
-                    };
-                    if *other == file || !reported.insert((earlier.span, state.span)) {
-                        continue;
-                    }
-                    let other = &workspace.units[*other].tree_path;
-                    diagnostics.push(
-                        Diagnostic::new(
-                            &DUPLICATE_ID,
-                            state.span,
-                            format!("The id `{id}` with `{name}` is defined in `{other}` too, and both files are applied together"),
-                        )
-                        .label(earlier.span, "it is defined here first")
-                        .help("rename one and say `name:`, or change the first through `extend`"),
-                    );
+                if other == file {
+                    continue;
                 }
+                let other = &workspace.units[*other].tree_path;
+                let diagnostic = Diagnostic::new(
+                    &DUPLICATE_ID,
+                    state.span,
+                    format!("The id `{id}` with `{name}` is defined in `{other}` too, and both files are applied together"),
+                )
+                .label(earlier.span, "it is defined here first")
+                .help("rename one and say `name:`, or change the first through `extend`");
+                found.push(Duplicate { places: (earlier.span, state.span), diagnostic });
             }
         }
     }
+    found
 }
 
 /// Reports `extend` of what does not exist.

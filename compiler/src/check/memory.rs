@@ -1,8 +1,16 @@
 //! What a session keeps of each file between checks, and for how long it is true.
 
 use super::{
-    allow::Allows, fold::Constants, functions::CustomModules, library, summary::Summary, view::Noted,
-    workspace::UnitKind,
+    allow::Allows,
+    fold::Constants,
+    functions::CustomModules,
+    library,
+    order::OfFile,
+    summary::Summary,
+    together::Groups,
+    unused::SettingsRead,
+    view::Noted,
+    workspace::{Selection, UnitKind},
 };
 use crate::{diagnostic::Diagnostic, project::TreeFile, source::Span, syntax::Tree};
 use std::{
@@ -15,7 +23,9 @@ use std::{
 #[derive(Default)]
 pub struct Memory {
     /// By project path.
-    pub files: HashMap<String, Kept>,
+    pub files: HashMap<Arc<str>, Kept>,
+    /// Which files there were.
+    pub selection: Option<Selection>,
     /// The project's list of files that `templates`, `includes` and `sources_of` were looked up in.
     pub generation: Option<u64>,
     /// The site's own modules; names of functions depend on them.
@@ -24,6 +34,8 @@ pub struct Memory {
     pub names: Option<HashMap<String, usize>>,
     /// What facts and settings there were, with the texts that they were read from.
     pub data: Option<Arc<crate::infer::Seen>>,
+    /// What was found in files that are applied together.
+    pub groups: Groups,
     /// Names that files of the last check gave and no longer give.
     pub gone: Vec<Arc<HashSet<String>>>,
 }
@@ -35,6 +47,7 @@ impl Memory {
             for kept in self.files.values_mut() {
                 kept.templates = None;
                 kept.includes = None;
+                kept.refs_are_right = false;
                 if kept.local.as_ref().is_some_and(|local| local.noted.listing) {
                     kept.local = None;
                 }
@@ -101,9 +114,14 @@ pub struct Kept {
     pub includes: Option<Arc<Includes>>,
     /// Its findings.
     pub local: Option<Local>,
+    /// That there is nothing wrong with its refs. Depends on the list of files.
+    pub refs_are_right: bool,
+    /// What is wrong with the order of its states.
+    pub order: Option<Arc<OfFile>>,
     /// Its allow comments, with what is wrong with them.
     pub allows: Arc<(Allows, Vec<Diagnostic>)>,
     names: OnceLock<Arc<HashSet<String>>>,
+    settings_read: OnceLock<SettingsRead>,
     /// Whether its names are among the counted ones.
     pub counted: bool,
 }
@@ -135,7 +153,7 @@ pub struct Local {
     /// Whether others use it as a template, and whether it then sees their variables.
     pub used: Option<bool>,
     /// What the rules looked at outside of the file.
-    pub noted: Noted,
+    pub noted: Arc<Noted>,
     /// The findings.
     pub found: Arc<[Diagnostic]>,
 }
@@ -154,11 +172,19 @@ impl Kept {
             reading: None,
             includes: None,
             local: None,
+            refs_are_right: false,
+            order: None,
             allows: Arc::new((allows, wrong)),
             names: OnceLock::new(),
+            settings_read: OnceLock::new(),
             counted: false,
             tree,
         }
+    }
+
+    /// The settings that it reads.
+    pub fn settings_read(&self) -> &SettingsRead {
+        self.settings_read.get_or_init(|| SettingsRead::of(&self.tree))
     }
 
     /// Every name it gives to other files.

@@ -33,6 +33,7 @@ mod settings_files;
 mod settle;
 pub(crate) mod summary;
 mod targets;
+mod together;
 pub(crate) mod top;
 mod unused;
 mod values;

@@ -68,38 +68,93 @@ struct Edge {
     requisite: Requisite,
 }
 
-/// Checks the requisites of a file, and of groups of files that are applied together.
-pub fn check_order(workspace: &Workspace<'_>, groups: &[Vec<usize>], diagnostics: &mut Vec<Diagnostic>) {
-    let mut reported = HashSet::new();
-    for (index, unit) in workspace.states() {
-        if unit.summary.states.iter().flat_map(|s| &s.functions).all(|f| f.references.is_empty()) {
-            continue;
+/// Something that is wrong, told once however often it is found.
+#[derive(Debug)]
+pub struct Finding {
+    /// The places it is about.
+    about: Vec<Span>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// What is wrong with the requisites of one file, as far as its own text decides.
+#[derive(Debug)]
+pub struct OfFile {
+    found: Vec<Finding>,
+    contradictions: Vec<Diagnostic>,
+    /// Whether a state waits for changes of others.
+    waits_for_changes: bool,
+}
+
+impl OfFile {
+    /// Checks a file.
+    pub fn of(workspace: &Workspace<'_>, index: usize) -> Self {
+        let mut own = Self { found: Vec::new(), contradictions: Vec::new(), waits_for_changes: false };
+        let functions = || workspace.units[index].summary.states.iter().flat_map(|s| &s.functions);
+        if functions().all(|f| f.references.is_empty()) {
+            return own;
         }
         let mut branches: BTreeSet<Branch> = BTreeSet::from([Vec::new()]);
-        for function in unit.summary.states.iter().flat_map(|s| &s.functions) {
+        for function in functions() {
             branches.extend(function.references.iter().map(|r| branch_at(workspace, index, r.span)));
+            own.waits_for_changes |= function.references.iter().any(waits_for_changes);
+            contradictions(workspace, index, function, &mut own.contradictions);
         }
         // Cost is bounded: a file with hundreds of branches is not searched on each of them.
         for branch in branches.into_iter().take(64) {
-            check_files(workspace, &[index], &branch, &mut reported, diagnostics);
+            check_files(workspace, &[index], &branch, &mut own.found);
         }
-        let near = OnceCell::new();
-        let near = || near.get_or_init(|| Known::of(workspace, workspace.closure(index, false)));
-        for state in &unit.summary.states {
-            for function in &state.functions {
-                contradictions(workspace, index, function, diagnostics);
-                let id = state.id.text().unwrap_or("the state");
-                never_changes(workspace, &near, id, function, diagnostics);
+        own
+    }
+}
+
+/// Checks the requisites of files that are applied together.
+pub fn of_group(workspace: &Workspace<'_>, files: &[usize]) -> Vec<Finding> {
+    let mut found = Vec::new();
+    check_files(workspace, files, &Vec::new(), &mut found);
+    found
+}
+
+/// Reports what is wrong in files and in groups of files, and states that never run.
+pub fn report<'f>(
+    workspace: &Workspace<'_>,
+    files: impl Iterator<Item = (usize, &'f OfFile)>,
+    groups: impl Iterator<Item = &'f [Finding]>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let mut reported: HashSet<&[Span]> = HashSet::new();
+    let mut push = |found: &'f [Finding], diagnostics: &mut Vec<Diagnostic>| {
+        for finding in found {
+            if reported.insert(&finding.about) {
+                diagnostics.extend(finding.diagnostics.iter().cloned());
             }
         }
-    }
-    for group in groups {
-        let mut files = workspace.closure_of(group.clone(), true);
-        files.sort_unstable();
-        if files.len() > 1 {
-            check_files(workspace, &files, &Vec::new(), &mut reported, diagnostics);
+    };
+    for (index, own) in files {
+        push(&own.found, diagnostics);
+        diagnostics.extend(own.contradictions.iter().cloned());
+        if own.waits_for_changes {
+            waiting_for_nothing(workspace, index, diagnostics);
         }
     }
+    for found in groups {
+        push(found, diagnostics);
+    }
+}
+
+/// Reports states of a file that wait for changes of states that never change.
+fn waiting_for_nothing(workspace: &Workspace<'_>, index: usize, diagnostics: &mut Vec<Diagnostic>) {
+    let near = OnceCell::new();
+    let near = || near.get_or_init(|| Known::of(workspace, workspace.closure(index, false)));
+    for state in &workspace.units[index].summary.states {
+        for function in &state.functions {
+            let id = state.id.text().unwrap_or("the state");
+            never_changes(workspace, &near, id, function, diagnostics);
+        }
+    }
+}
+
+fn waits_for_changes(reference: &Reference) -> bool {
+    !reference.inverted && matches!(reference.requisite, Requisite::Onchanges | Requisite::OnchangesAny)
 }
 
 fn branch_at(workspace: &Workspace<'_>, file: usize, span: Span) -> Branch {
@@ -114,13 +169,7 @@ fn holds(branch: &Branch, place: &Branch) -> bool {
 }
 
 /// Looks for circles among the states of some files, on one branch.
-fn check_files(
-    workspace: &Workspace<'_>,
-    files: &[usize],
-    branch: &Branch,
-    reported: &mut HashSet<Vec<Span>>,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
+fn check_files(workspace: &Workspace<'_>, files: &[usize], branch: &Branch, found: &mut Vec<Finding>) {
     let mut nodes: HashMap<NodeId, Node<'_>> = HashMap::new();
     let mut by_name: HashMap<&str, Vec<NodeId>> = HashMap::new();
     for file in files {
@@ -162,11 +211,13 @@ fn check_files(
                 .copied()
                 .filter(|t| kind.fits(nodes[t].function) && nodes[t].function.name.is_some())
                 .collect();
-            if all == [*id] && !matches!(kind, Wanted::Any) && reported.insert(vec![reference.span]) {
+            if all == [*id] && !matches!(kind, Wanted::Any) {
                 let id = node.state.id.text().unwrap_or(name);
-                diagnostics.push(
-                    requisites::itself(reference, id).label(node.state.span, "this is the state it names"),
-                );
+                let itself = requisites::itself(reference, id);
+                found.push(Finding {
+                    about: vec![reference.span],
+                    diagnostics: vec![itself.label(node.state.span, "this is the state it names")],
+                });
             }
             for target in all.into_iter().filter(|t| t != id) {
                 let (from, to) = if reference.inverted { (target, *id) } else { (*id, target) };
@@ -174,8 +225,8 @@ fn check_files(
             }
         }
     }
-    prereq_loops(&edges, &nodes, reported, diagnostics);
-    circles(&ids, &edges, &nodes, reported, diagnostics);
+    prereq_loops(&edges, &nodes, found);
+    circles(&ids, &edges, &nodes, found);
 }
 
 fn label(nodes: &HashMap<NodeId, Node<'_>>, id: &NodeId) -> String {
@@ -184,12 +235,7 @@ fn label(nodes: &HashMap<NodeId, Node<'_>>, id: &NodeId) -> String {
     format!("{function}:{}", node.state.id.text().unwrap_or("…"))
 }
 
-fn prereq_loops(
-    edges: &[Edge],
-    nodes: &HashMap<NodeId, Node<'_>>,
-    reported: &mut HashSet<Vec<Span>>,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
+fn prereq_loops(edges: &[Edge], nodes: &HashMap<NodeId, Node<'_>>, found: &mut Vec<Finding>) {
     for prereq in edges.iter().filter(|e| e.requisite == Requisite::Prereq) {
         let back = edges
             .iter()
@@ -198,32 +244,23 @@ fn prereq_loops(
         let only =
             edges.iter().filter(|e| e.requisite == Requisite::Onchanges && e.from == prereq.to).count() == 1;
         let Some(back) = back.filter(|_| only) else { continue };
-        if reported.insert(vec![prereq.span, back.span]) {
-            diagnostics.push(
-                Diagnostic::new(
-                    &PREREQ_LOOP,
-                    back.span,
-                    format!(
-                        "`{}` runs only after a change of `{}`, which runs only before a change of the first",
-                        label(nodes, &back.from),
-                        label(nodes, &back.to)
-                    ),
-                )
-                .label(prereq.span, "the `prereq` is here")
-                .help("remove one of the two"),
-            );
-        }
+        let diagnostic = Diagnostic::new(
+            &PREREQ_LOOP,
+            back.span,
+            format!(
+                "`{}` runs only after a change of `{}`, which runs only before a change of the first",
+                label(nodes, &back.from),
+                label(nodes, &back.to)
+            ),
+        )
+        .label(prereq.span, "the `prereq` is here")
+        .help("remove one of the two");
+        found.push(Finding { about: vec![prereq.span, back.span], diagnostics: vec![diagnostic] });
     }
 }
 
 /// Finds circles by depth-first search over a stack of its own, and reports each once.
-fn circles(
-    ids: &[NodeId],
-    edges: &[Edge],
-    nodes: &HashMap<NodeId, Node<'_>>,
-    reported: &mut HashSet<Vec<Span>>,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
+fn circles(ids: &[NodeId], edges: &[Edge], nodes: &HashMap<NodeId, Node<'_>>, found: &mut Vec<Finding>) {
     // What must run first: the target, except that `prereq` puts its own state first. `listen` only reacts later.
     let mut after: HashMap<NodeId, Vec<(NodeId, Span, Requisite)>> = HashMap::new();
     for edge in edges {
@@ -265,24 +302,16 @@ fn circles(
                             Some((*id, *span, *requisite))
                         })
                         .collect();
-                    report_circle(&steps, nodes, reported, diagnostics);
+                    found.push(circle(&steps, nodes));
                 }
             }
         }
     }
 }
 
-fn report_circle(
-    steps: &[(NodeId, Span, Requisite)],
-    nodes: &HashMap<NodeId, Node<'_>>,
-    reported: &mut HashSet<Vec<Span>>,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
-    let mut spans: Vec<Span> = steps.iter().map(|(_, span, _)| *span).collect();
-    spans.sort();
-    if !reported.insert(spans) {
-        return;
-    }
+fn circle(steps: &[(NodeId, Span, Requisite)], nodes: &HashMap<NodeId, Node<'_>>) -> Finding {
+    let mut about: Vec<Span> = steps.iter().map(|(_, span, _)| *span).collect();
+    about.sort();
     let names: Vec<String> = steps.iter().map(|(id, ..)| label(nodes, id)).collect();
     let next = names.iter().cycle().skip(1);
     let steps: Vec<requisites::Step> = steps
@@ -295,7 +324,7 @@ fn report_circle(
             span: *span,
         })
         .collect();
-    diagnostics.extend(requisites::cycle(&steps));
+    Finding { about, diagnostics: requisites::cycle(&steps).into_iter().collect() }
 }
 
 fn contradictions(
@@ -342,11 +371,7 @@ fn never_changes<'n, 'w: 'n>(
     function: &FunctionDecl,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let onchanges: Vec<&Reference> = function
-        .references
-        .iter()
-        .filter(|r| !r.inverted && matches!(r.requisite, Requisite::Onchanges | Requisite::OnchangesAny))
-        .collect();
+    let onchanges: Vec<&Reference> = function.references.iter().filter(|r| waits_for_changes(r)).collect();
     if onchanges.is_empty() || function.open {
         return;
     }

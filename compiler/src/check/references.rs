@@ -172,7 +172,7 @@ pub fn check_ref(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let env = match &reference.env {
-        None => unit.env.clone(),
+        None => unit.env.to_string(),
         Some(Some(env)) => env.clone(),
         Some(None) => return,
     };
@@ -323,8 +323,7 @@ fn report_cycle(
     closing: Span,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let mut names: Vec<&str> =
-        path.iter().map(|(unit, _)| workspace.units[*unit].tree_path.as_str()).collect();
+    let mut names: Vec<&str> = path.iter().map(|(unit, _)| &*workspace.units[*unit].tree_path).collect();
     if let [only] = names.as_slice() {
         diagnostics.push(
             Diagnostic::new(&INCLUDE_CYCLE, closing, format!("`{only}` includes itself"))
@@ -332,7 +331,7 @@ fn report_cycle(
         );
         return;
     }
-    names.extend(path.first().map(|(unit, _)| workspace.units[*unit].tree_path.as_str()));
+    names.extend(path.first().map(|(unit, _)| &*workspace.units[*unit].tree_path));
     let foreign = path.iter().any(|(unit, _)| workspace.is_foreign(&workspace.units[*unit]));
     let mut diagnostic = Diagnostic::new(
         &INCLUDE_CYCLE,
@@ -392,7 +391,7 @@ pub fn unreachable(
             || computed
             || included.contains(&index)
             || unit.tree_kind != TreeKind::States
-            || workspace.used_as_template.contains_key(&unit.path)
+            || workspace.used_as_template.contains_key(&*unit.path)
             || unit.summary.states.is_empty()
             || is_orchestration(unit)
         {

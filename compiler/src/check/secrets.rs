@@ -136,7 +136,7 @@ fn by_fact(
             pending.extend(inferred.includes.get(&file).into_iter().flatten().map(|(to, _)| *to));
         }
         let Some((file, secret)) = first else { continue };
-        let name = workspace.units.get(file).map_or("", |unit| unit.path.as_str());
+        let name = workspace.units.get(file).map_or("", |unit| &*unit.path);
         found.push(
             Diagnostic::new(
                 &SECRET_BY_FACT,

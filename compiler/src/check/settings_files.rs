@@ -19,7 +19,7 @@ const MERGE_WORDS: &[&str] = &["append", "unique", "replace"];
 /// Checks one file's own shape.
 pub fn check_file(workspace: &Workspace<'_>, unit: &Unit, found: &mut Vec<Diagnostic>) {
     // A file that others include as text has the shape that they need.
-    if !unit.is_settings() || workspace.used_as_template.contains_key(&unit.path) {
+    if !unit.is_settings() || workspace.used_as_template.contains_key(&*unit.path) {
         return;
     }
     let Some(root) = &unit.tree.root else { return };
@@ -107,7 +107,7 @@ fn merge_word(at: &Node, found: &mut Vec<Diagnostic>) {
 
 /// Reports circles of includes, each once, at the include that closes it.
 pub fn include_cycles(workspace: &Workspace<'_>, inferred: &Inferred, found: &mut Vec<Diagnostic>) {
-    let name = |unit: usize| workspace.units.get(unit).map_or("", |u| u.tree_path.as_str());
+    let name = |unit: usize| workspace.units.get(unit).map_or("", |u| &*u.tree_path);
     let mut done: HashMap<usize, bool> = HashMap::new();
     let mut starts: Vec<usize> = inferred.includes.keys().copied().collect();
     starts.sort_unstable();

@@ -13,16 +13,28 @@ use crate::{
 };
 use std::{
     cell::OnceCell,
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
 };
 
-/// All that may be a target, by its names.
+type FastHash = foldhash::fast::RandomState;
+
+/// A state's function under one of its names.
+struct Named<'w> {
+    state: &'w StateDecl,
+    function: &'w FunctionDecl,
+    /// The next one of the name.
+    next: Option<usize>,
+}
+
+/// All that may be a target, by its names. One is made of a whole project at every check, so it takes few allocations and a quick hash;
+/// whoever chooses the names of states slows down no more than the check of his own project.
 #[derive(Default)]
 pub struct Known<'w> {
-    /// Literal ids and names, with the functions they have.
-    by_name: BTreeMap<&'w str, Vec<(&'w StateDecl, &'w FunctionDecl)>>,
+    /// The first function of each literal id and name.
+    by_name: HashMap<&'w str, usize, FastHash>,
+    named: Vec<Named<'w>>,
     /// Ids of all states, those without a known function too.
-    ids: BTreeSet<&'w str>,
+    ids: HashSet<&'w str, FastHash>,
     /// Functions whose name is computed, at least in part.
     computed: Vec<(&'w StateDecl, &'w FunctionDecl)>,
     /// States that may have more functions than are known.
@@ -44,7 +56,7 @@ impl<'w> Known<'w> {
                     let mut computed = function.open;
                     for name in std::iter::once(&state.id).chain(names) {
                         match name.text() {
-                            Some(text) => known.by_name.entry(text).or_default().push((state, function)),
+                            Some(text) => known.add(text, state, function),
                             None => computed = true,
                         }
                     }
@@ -57,9 +69,28 @@ impl<'w> Known<'w> {
         known
     }
 
-    /// States with exactly this id or name, of a kind.
+    fn add(&mut self, name: &'w str, state: &'w StateDecl, function: &'w FunctionDecl) {
+        let next = self.by_name.insert(name, self.named.len());
+        self.named.push(Named { state, function, next });
+    }
+
+    /// Whatever has exactly this id or name, the last one first.
+    fn under(&self, name: &str) -> impl Iterator<Item = (&'w StateDecl, &'w FunctionDecl)> {
+        let first = self.by_name.get(name).map(|at| &self.named[*at]);
+        std::iter::successors(first, |named| named.next.map(|at| &self.named[at]))
+            .map(|named| (named.state, named.function))
+    }
+
+    /// States with exactly this id or name, of a kind, in the order of the files.
     pub fn find(&self, name: &str, wanted: &Wanted<'_>) -> Vec<(&'w StateDecl, &'w FunctionDecl)> {
-        self.by_name.get(name).into_iter().flatten().filter(|(_, f)| wanted.fits(f)).copied().collect()
+        let mut found: Vec<_> = self.under(name).filter(|(_, f)| wanted.fits(f)).collect();
+        found.reverse();
+        found
+    }
+
+    /// Whether there is a state with exactly this id or name, of a kind.
+    fn finds(&self, name: &str, wanted: &Wanted<'_>) -> bool {
+        self.under(name).any(|(_, f)| wanted.fits(f))
     }
 
     pub(super) fn has_id(&self, name: &str) -> bool {
@@ -73,7 +104,7 @@ impl<'w> Known<'w> {
 
     /// All states with their functions; one with several names more than once.
     pub(super) fn all(&self) -> impl Iterator<Item = (&'w StateDecl, &'w FunctionDecl)> {
-        self.by_name.values().flatten().chain(&self.computed).copied()
+        self.named.iter().map(|named| (named.state, named.function)).chain(self.computed.iter().copied())
     }
 
     /// Whether a state whose name is computed could be meant.
@@ -236,7 +267,7 @@ fn check_target<'n, 'w: 'n>(
         return;
     }
     let is_id = matches!(wanted, Wanted::Any);
-    let is_in = |known: &Known<'_>| !known.find(name, &wanted).is_empty() || is_id && known.has_id(name);
+    let is_in = |known: &Known<'_>| known.finds(name, &wanted) || is_id && known.has_id(name);
     if is_in(&targets.everywhere) {
         return;
     }
@@ -244,14 +275,17 @@ fn check_target<'n, 'w: 'n>(
     if *open || is_in(near) || near.may_have(name, &wanted) {
         return;
     }
-    let other_kind = near.by_name.get(name).and_then(|found| found.first());
-    let fitting = near.by_name.iter().filter(|(_, found)| found.iter().any(|(_, f)| wanted.fits(f)));
+    // In the order of the names, so that of two that are as near it is always the same one.
+    let by_name: BTreeMap<_, _> =
+        near.by_name.keys().map(|name| (*name, near.find(name, &Wanted::Any))).collect();
+    let other_kind = by_name.get(name).and_then(|found| found.first());
+    let fitting = by_name.iter().filter(|(_, found)| found.iter().any(|(_, f)| wanted.fits(f)));
     let typo = nearest(name, fitting.map(|(name, _)| *name));
     // Far from every name, the state may come from a file that is applied beside this one under a computed name.
     if typo.is_none() && other_kind.is_none() && targets.everywhere.has_wildcard(&wanted) {
         return;
     }
-    let candidates = near.by_name.iter().flat_map(|(name, found)| {
+    let candidates = by_name.iter().flat_map(|(name, found)| {
         found.iter().filter_map(|(_, f)| f.name.as_ref()).map(|function| Candidate {
             id: name,
             name,

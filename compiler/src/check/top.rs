@@ -75,7 +75,7 @@ pub fn check_top(
         files.open |= !mapping.splices.is_empty();
         for entry in &mapping.entries {
             // The name of an environment may be computed (`{{ saltenv }}`); the base is the best guess then.
-            let env = entry.key.text().map_or_else(|| unit.env.clone(), |t| t.into_owned());
+            let env = entry.key.text().map_or_else(|| unit.env.to_string(), |t| t.into_owned());
             for value in choices(&entry.value) {
                 check_environment(workspace, unit, kind, &env, value, &mut files, diagnostics);
             }
@@ -182,7 +182,7 @@ fn check_target(
             }
         }
     }
-    let everyone = entry.key.text().as_deref() == Some("*") && env == unit.env;
+    let everyone = entry.key.text().as_deref() == Some("*") && env == &*unit.env;
     if everyone && unit.tree.template.arms_at(entry.key.span.start).is_empty() {
         files.everyone.extend(certain);
     }

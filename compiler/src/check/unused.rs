@@ -75,7 +75,7 @@ pub fn unused(workspace: &Workspace<'_>, inferred: &Inferred, found: &mut Vec<Di
     }
     // Files that states hand out with a template engine are no units.
     let project = workspace.project;
-    let mut seen: HashSet<String> = workspace.units.iter().map(|unit| unit.path.clone()).collect();
+    let mut seen: HashSet<String> = workspace.units.iter().map(|unit| unit.path.to_string()).collect();
     for env in project.environments() {
         for file in project.files_below(TreeKind::States, env, "") {
             let fresh = seen.insert(file.path.clone());
@@ -125,6 +125,26 @@ fn report(setting: &Setting, used: &Node, path: &mut Vec<String>, found: &mut Ve
         path.push(key.clone());
         report(child, below, path, found);
         path.pop();
+    }
+}
+
+/// Keys at the top of the settings that a file reads.
+pub struct SettingsRead {
+    whole: bool,
+    keys: HashSet<String>,
+}
+
+impl SettingsRead {
+    /// Of a file's templates.
+    pub fn of(tree: &Tree) -> Self {
+        let mut used = Used::default();
+        used.read_tree(tree);
+        Self { whole: used.root.whole, keys: used.root.children.into_keys().collect() }
+    }
+
+    /// Whether it reads one of some keys, or may.
+    pub fn reads_any(&self, keys: &HashSet<Arc<str>>) -> bool {
+        self.whole || self.keys.iter().any(|key| keys.contains(key.as_str()))
     }
 }
 

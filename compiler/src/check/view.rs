@@ -41,7 +41,7 @@ impl Noted {
     /// Whether the answers would be the same again. A new list of files has been dealt with before.
     pub fn holds(&self, workspace: &Workspace<'_>) -> bool {
         let same = |(path, text): &(String, Option<FileId>)| {
-            workspace.by_path.get(path).map(|index| workspace.units[*index].tree.file) == *text
+            workspace.by_path.get(path.as_str()).map(|index| workspace.units[*index].tree.file) == *text
         };
         !self.everything
             && self.files.iter().all(same)
@@ -87,12 +87,12 @@ impl<'w> View<'w> {
 
     /// Whether other files use this one as a template.
     pub fn is_used(&self) -> bool {
-        self.workspace.used_as_template.contains_key(&self.unit().path)
+        self.workspace.used_as_template.contains_key(&*self.unit().path)
     }
 
     /// Whether it sees the variables of files that use it.
     pub fn sees_others(&self) -> bool {
-        self.workspace.used_as_template.get(&self.unit().path).copied().unwrap_or(false)
+        self.workspace.used_as_template.get(&*self.unit().path).copied().unwrap_or(false)
     }
 
     /// Whether the file is of a Salt tree that is read as it is.

@@ -42,13 +42,13 @@ pub enum UnitKind {
 /// A file of the check.
 pub struct Unit {
     /// Path relative to the project's root.
-    pub path: String,
+    pub path: Arc<str>,
     /// Its tree: states or settings.
     pub tree_kind: TreeKind,
     /// Environment of its tree.
-    pub env: String,
+    pub env: Arc<str>,
     /// Path in its tree.
-    pub tree_path: String,
+    pub tree_path: Arc<str>,
     /// What it is read as.
     pub kind: UnitKind,
     /// What it says.
@@ -78,7 +78,7 @@ pub struct Workspace<'a> {
     /// The files, sorted by path.
     pub units: Vec<Unit>,
     /// Index of each path.
-    pub by_path: HashMap<String, usize>,
+    pub by_path: HashMap<Arc<str>, usize>,
     /// For each file, what it includes.
     pub includes: Vec<Vec<IncludeEdge>>,
     /// For each file, whether it may include more than is known.
@@ -100,11 +100,13 @@ pub struct Unreadable {
     pub reason: String,
 }
 
-struct Candidate {
-    path: String,
+/// A file that is to be read.
+#[derive(Clone)]
+pub struct Candidate {
+    path: Arc<str>,
     tree_kind: TreeKind,
-    env: String,
-    tree_path: String,
+    env: Arc<str>,
+    tree_path: Arc<str>,
     wanted: bool,
 }
 
@@ -125,11 +127,22 @@ impl<'a> Workspace<'a> {
         options: &CheckOptions,
         memory: &mut Memory,
     ) -> Result<(Self, Vec<Unreadable>), CheckError> {
-        let (candidates, custom) = select(project, options)?;
-        memory.begin(project.generation(), &custom);
+        let generation = project.generation();
+        let known = memory.selection.take().filter(|known| {
+            generation.is_some() && known.generation == generation && options.paths.is_empty()
+        });
+        let Selection { candidates, custom, .. } = match known {
+            Some(known) => known,
+            None => select(project, options)?,
+        };
+        memory.begin(generation, &custom);
+        if options.paths.is_empty() {
+            let (candidates, custom) = (candidates.clone(), custom.clone());
+            memory.selection = Some(Selection { generation, candidates, custom });
+        }
         let mut unreadable = Vec::new();
         let mut parsed: Vec<(Candidate, Kept)> = Vec::with_capacity(candidates.len());
-        let mut seen: HashSet<String> = candidates.iter().map(|c| c.path.clone()).collect();
+        let mut seen: HashSet<Arc<str>> = candidates.iter().map(|c| c.path.clone()).collect();
         let mut pending = candidates;
         let mut used_as_template: HashMap<String, bool> = HashMap::new();
         let mut frames: BTreeSet<(String, String)> = BTreeSet::new();
@@ -140,7 +153,7 @@ impl<'a> Workspace<'a> {
                 let kept = match kept {
                     Ok(kept) => kept,
                     Err(reason) => {
-                        unreadable.push(Unreadable { path: candidate.path, reason });
+                        unreadable.push(Unreadable { path: candidate.path.to_string(), reason });
                         continue;
                     }
                 };
@@ -153,13 +166,13 @@ impl<'a> Workspace<'a> {
                         Some(context) => *context |= used.with_context,
                         None => drop(used_as_template.insert(file.path.clone(), used.with_context)),
                     }
-                    if !matches!(used.kind, UseKind::Data) && !seen.contains(&file.path) {
-                        seen.insert(file.path.clone());
+                    if !matches!(used.kind, UseKind::Data) && !seen.contains(&*file.path) {
+                        seen.insert(file.path.as_str().into());
                         pending.push(Candidate {
-                            path: file.path.clone(),
+                            path: file.path.as_str().into(),
                             tree_kind: TreeKind::States,
                             env: candidate.env.clone(),
-                            tree_path: file.tree_path.clone(),
+                            tree_path: file.tree_path.as_str().into(),
                             wanted: candidate.wanted,
                         });
                     }
@@ -175,7 +188,7 @@ impl<'a> Workspace<'a> {
                     && candidate.tree_path.ends_with(end.as_str())
                     && !end.is_empty()
             });
-            let used = used_as_template.contains_key(&candidate.path) || framed;
+            let used = used_as_template.contains_key(&*candidate.path) || framed;
             match &kept.reading {
                 Some(reading) if reading.used == used => reading.clone(),
                 _ => read_as(project, registry, &custom, candidate, kept, used),
@@ -188,6 +201,8 @@ impl<'a> Workspace<'a> {
             if kept.reading.as_ref().is_none_or(|r| !Arc::ptr_eq(&r.summary, &reading.summary)) {
                 kept.includes = None;
                 kept.local = None;
+                kept.refs_are_right = false;
+                kept.order = None;
             }
             let Reading { kind, ref summary, .. } = reading;
             let (tree, summary) = (kept.tree.clone(), summary.clone());
@@ -195,7 +210,7 @@ impl<'a> Workspace<'a> {
             kept.reading = Some(reading);
             kept_all.push(kept);
         }
-        let by_path: HashMap<String, usize> =
+        let by_path: HashMap<Arc<str>, usize> =
             units.iter().enumerate().map(|(index, unit)| (unit.path.clone(), index)).collect();
         let mut workspace = Self {
             project,
@@ -245,7 +260,7 @@ impl<'a> Workspace<'a> {
             let mut open = includes.open;
             for (paths, span, certain) in &includes.refs {
                 let before = edges.len();
-                let found = paths.iter().filter_map(|path| self.by_path.get(path));
+                let found = paths.iter().filter_map(|path| self.by_path.get(path.as_str()));
                 edges.extend(found.map(|to| IncludeEdge { to: *to, span: *span, certain: *certain }));
                 open |= edges.len() == before;
             }
@@ -260,7 +275,7 @@ impl<'a> Workspace<'a> {
         let mut open = unit.summary.includes_open || unit.summary.open.is_some();
         for include in &unit.summary.includes {
             let env = match &include.env {
-                None => Some(unit.env.as_str()),
+                None => Some(&*unit.env),
                 Some(env) => env.as_deref(),
             };
             let (Some(reference), Some(env)) = (include.name.text(), env) else {
@@ -276,7 +291,7 @@ impl<'a> Workspace<'a> {
     /// The files a ref names, seen from a file of the tree; none when it names no file.
     pub fn resolve(&self, kind: TreeKind, env: &str, reference: &str, from: &str) -> Vec<usize> {
         let paths = self.resolve_paths(kind, env, reference, from);
-        paths.iter().filter_map(|path| self.by_path.get(path).copied()).collect()
+        paths.iter().filter_map(|path| self.by_path.get(path.as_str()).copied()).collect()
     }
 
     fn resolve_paths(&self, kind: TreeKind, env: &str, reference: &str, from: &str) -> Vec<String> {
@@ -513,7 +528,7 @@ fn kind_of(project: &Project, candidate: &Candidate, used: bool, tree: &Tree) ->
         return UnitKind::Top(candidate.tree_kind);
     }
     if candidate.tree_kind == TreeKind::Settings {
-        return match candidate.tree_path.as_str() {
+        return match &*candidate.tree_path {
             SCHEMA_FILE => UnitKind::Schema,
             _ => UnitKind::Settings,
         };
@@ -534,18 +549,27 @@ fn holds_data(tree_path: &str, tree: &Tree) -> bool {
     by_name || tree.root.is_none() || tree_path.contains("top.")
 }
 
-fn select(project: &Project, options: &CheckOptions) -> Result<(Vec<Candidate>, CustomModules), CheckError> {
-    let mut candidates: BTreeMap<String, Candidate> = BTreeMap::new();
+/// The files of a check, before it is known what they use.
+pub struct Selection {
+    generation: Option<u64>,
+    /// Sorted by path.
+    candidates: Vec<Candidate>,
+    custom: CustomModules,
+}
+
+fn select(project: &Project, options: &CheckOptions) -> Result<Selection, CheckError> {
+    let mut candidates: BTreeMap<Arc<str>, Candidate> = BTreeMap::new();
     let mut custom = CustomModules::new();
-    let environments: Vec<String> = project.environments().map(str::to_owned).collect();
+    let environments: Vec<Arc<str>> = project.environments().map(Arc::from).collect();
     for env in &environments {
         for kind in [TreeKind::States, TreeKind::Settings] {
             for file in project.sources_of(kind, env) {
-                candidates.entry(file.path.clone()).or_insert_with(|| Candidate {
-                    path: file.path,
+                let path: Arc<str> = file.path.into();
+                candidates.entry(path.clone()).or_insert_with(|| Candidate {
+                    path,
                     tree_kind: kind,
                     env: env.clone(),
-                    tree_path: file.tree_path,
+                    tree_path: file.tree_path.into(),
                     wanted: true,
                 });
             }
@@ -557,13 +581,13 @@ fn select(project: &Project, options: &CheckOptions) -> Result<(Vec<Candidate>, 
     if !options.paths.is_empty() {
         restrict(project, options, &mut candidates)?;
     }
-    Ok((candidates.into_values().collect(), custom))
+    Ok(Selection { generation: project.generation(), candidates: candidates.into_values().collect(), custom })
 }
 
 fn restrict(
     project: &Project,
     options: &CheckOptions,
-    candidates: &mut BTreeMap<String, Candidate>,
+    candidates: &mut BTreeMap<Arc<str>, Candidate>,
 ) -> Result<(), CheckError> {
     for candidate in candidates.values_mut() {
         candidate.wanted = false;
@@ -573,7 +597,7 @@ fn restrict(
         let below = if path.is_empty() || path == "." { String::new() } else { format!("{path}/") };
         let mut found = false;
         for candidate in candidates.values_mut() {
-            if candidate.path == path || candidate.path.starts_with(&below) {
+            if &*candidate.path == path || candidate.path.starts_with(&below) {
                 candidate.wanted = true;
                 found = true;
             }
@@ -585,12 +609,18 @@ fn restrict(
                 .map_or((TreeKind::States, "base".to_owned(), path.to_owned()), |(k, e, t)| {
                     (k, e.to_owned(), t)
                 });
-            let candidate = Candidate { path: path.to_owned(), tree_kind, env, tree_path, wanted: true };
-            candidates.insert(path.to_owned(), candidate);
+            let candidate = Candidate {
+                path: path.into(),
+                tree_kind,
+                env: env.into(),
+                tree_path: tree_path.into(),
+                wanted: true,
+            };
+            candidates.insert(candidate.path.clone(), candidate);
             found = true;
         }
         if !found && !project.sources().is_dir(path) {
-            let nearest = nearest(path, candidates.keys().map(String::as_str)).map(str::to_owned);
+            let nearest = nearest(path, candidates.keys().map(|key| &**key)).map(str::to_owned);
             return Err(CheckError::NoSuchPath { path: given.clone(), nearest });
         }
     }

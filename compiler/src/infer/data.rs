@@ -162,9 +162,37 @@ pub struct Data {
     pub settings_may_be_elsewhere: bool,
     /// The settings with all places that write them.
     pub inferred: Arc<Inferred>,
-    /// Whether any of it is different from what the last check had.
-    pub changed: bool,
+    /// What is different from what the last check had.
+    pub change: Change,
     custom: HashSet<String>,
+}
+
+/// What is different from an earlier check's data.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// Nothing.
+    Nothing,
+    /// What some keys at the top of the settings can be.
+    Keys(HashSet<Arc<str>>),
+    /// Anything.
+    Everything,
+}
+
+impl Change {
+    /// What two types of all settings differ in.
+    fn between(before: &Ty, after: &Ty) -> Self {
+        if before == after {
+            return Self::Nothing;
+        }
+        let (Ty::Record(before), Ty::Record(after)) = (before, after) else { return Self::Everything };
+        // Where a key came or went, what is said of names that are not there changes too.
+        let same_keys = before.fields.keys().eq(after.fields.keys());
+        if !same_keys || before.openness != after.openness || before.origin != after.origin {
+            return Self::Everything;
+        }
+        let pairs = before.fields.iter().zip(after.fields.values());
+        Self::Keys(pairs.filter(|((_, a), b)| a != b).map(|((key, _), _)| key.clone()).collect())
+    }
 }
 
 /// What an earlier check knew, and the texts it was read from.
@@ -217,11 +245,16 @@ impl Data {
                 (settings, Arc::new(inferred))
             }
         };
-        let changed = before.as_ref().is_none_or(|b| {
-            b.inferred.foreign != inferred.foreign
-                || b.custom != custom
-                || (same.is_none() && b.settings != settings)
-        });
+        let change = match &before {
+            Some(b) if b.inferred.foreign == inferred.foreign && b.custom == custom => {
+                if same.is_some() {
+                    Change::Nothing
+                } else {
+                    Change::between(&b.settings, &settings)
+                }
+            }
+            _ => Change::Everything,
+        };
         memory.data = Some(Arc::new(Seen {
             settings_files,
             listing,
@@ -236,7 +269,7 @@ impl Data {
             settings,
             settings_may_be_elsewhere: inferred.foreign,
             inferred,
-            changed,
+            change,
             custom,
         }
     }

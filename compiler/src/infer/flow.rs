@@ -205,7 +205,7 @@ impl<'t> Engine<'_, 't> {
         } else {
             Openness::Closed
         };
-        let ty = Ty::record(fields, openness, Origin::Module(unit.tree_path.clone()));
+        let ty = Ty::record(fields, openness, Origin::Module(unit.tree_path.to_string()));
         self.files.push(self.index);
         Module { ty, files: self.files.into() }
     }
@@ -451,7 +451,9 @@ impl<'t> Engine<'_, 't> {
         let workspace = self.world.workspace;
         let used = self.unit.summary.uses.iter().position(|u| u.statement == statement);
         let file = used.and_then(|used| workspace.templates(self.index).get(used)?.as_ref());
-        let Some(index) = file.and_then(|file| workspace.by_path.get(&file.path)) else { return Ty::GAP };
+        let Some(index) = file.and_then(|file| workspace.by_path.get(file.path.as_str())) else {
+            return Ty::GAP;
+        };
         let module = self.world.module(*index);
         for file in module.files.iter() {
             if !self.files.contains(file) {
@@ -594,7 +596,7 @@ impl<'t> Engine<'_, 't> {
     /// A name that is used before anything gave it a value.
     pub(super) fn unset(&mut self, name: &'t str, span: Span) {
         let Some(first) = self.bound.get(name).copied() else { return };
-        let others = self.world.workspace.used_as_template.contains_key(&self.unit.path);
+        let others = self.world.workspace.used_as_template.contains_key(&*self.unit.path);
         if self.in_macro > 0 || others || self.in_loop > 0 || GLOBALS.contains(&name) {
             return;
         }

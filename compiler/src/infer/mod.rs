@@ -27,7 +27,7 @@ mod target;
 mod ty;
 mod unused;
 
-pub use data::{Data, Seen};
+pub use data::{Change, Data, Seen};
 pub use report::once_per_project;
 pub use reveal::{Revealed, reveal, reveal_at};
 pub use target::judge_target;

@@ -130,12 +130,12 @@ impl Index {
                 );
                 fresh.push(unit.summary.clone());
                 Arc::new(IndexedFile {
-                    path: unit.path.clone(),
+                    path: unit.path.to_string(),
                     context: Context {
-                        path: unit.path.clone(),
+                        path: unit.path.to_string(),
                         tree_kind: unit.tree_kind,
-                        env: unit.env.clone(),
-                        tree_path: unit.tree_path.clone(),
+                        env: unit.env.to_string(),
+                        tree_path: unit.tree_path.to_string(),
                         kind: unit.kind,
                     },
                     tree: unit.tree.clone(),

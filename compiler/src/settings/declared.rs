@@ -96,7 +96,8 @@ impl Schema {
         let mut found: Vec<Schema> = Vec::new();
         for env in workspace.project.environments() {
             let Some(file) = workspace.project.find(TreeKind::Settings, env, SCHEMA_FILE) else { continue };
-            let Some(unit) = workspace.by_path.get(&file.path).map(|index| &workspace.units[*index]) else {
+            let Some(unit) = workspace.by_path.get(file.path.as_str()).map(|index| &workspace.units[*index])
+            else {
                 continue;
             };
             if unit.kind == UnitKind::Schema {

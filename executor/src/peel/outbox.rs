@@ -2,11 +2,7 @@
 
 use super::{Shared, jittered, now_ms};
 use crate::{
-    bus::{
-        codec,
-        id::JobId,
-        subject,
-    },
+    bus::{codec, id::JobId, subject},
     job::{
         fit,
         ledger::{Own, Record},

@@ -1,6 +1,6 @@
 //! `--watch`: stays, and checks again after each change.
 
-use super::{CheckArgs, Format, has_sls, present, relative};
+use super::{CheckArgs, Format, present, relative};
 use crate::{
     options::Common,
     output::{Exit, Failure},
@@ -21,7 +21,7 @@ use zester_compiler::{
     project::{CONFIG_FILE, Project},
     source::{DiskSources, Snapshot},
 };
-use zester_executor::local::Local;
+use zester_executor::local::{Local, LocalOptions};
 
 /// How long nothing must happen before a check: an editor's "save" is several events.
 const QUIET: Duration = Duration::from_millis(30);
@@ -38,8 +38,14 @@ struct Watched {
 }
 
 /// Watches until the process is ended.
-pub fn run(common: &Common, args: &CheckArgs, format: Format, levels: &Levels) -> Result<Exit, Failure> {
-    let (root, _) = Local::opening(&common.local(true))?;
+pub fn run(
+    common: &Common,
+    args: &CheckArgs,
+    format: Format,
+    levels: &Levels,
+    options: &LocalOptions,
+) -> Result<Exit, Failure> {
+    let (root, _) = Local::opening(options)?;
     let root = root.canonicalize().unwrap_or(root);
     let (sender, events) = channel();
     let failed =
@@ -52,7 +58,7 @@ pub fn run(common: &Common, args: &CheckArgs, format: Format, levels: &Levels) -
         let start = Instant::now();
         let reopen = changed.as_ref().is_none_or(|paths| paths.iter().any(|p| p.ends_with(CONFIG_FILE)));
         if reopen || watched.is_none() {
-            watched = match open(common, args, levels) {
+            watched = match open(options.clone(), args, levels) {
                 Ok(opened) => {
                     watch_outside(&mut watcher, &opened);
                     Some(opened)
@@ -88,11 +94,7 @@ pub fn run(common: &Common, args: &CheckArgs, format: Format, levels: &Levels) -
     }
 }
 
-fn open(common: &Common, args: &CheckArgs, levels: &Levels) -> Result<Watched, Failure> {
-    let mut options = common.local(true);
-    if args.paths.iter().any(|p| has_sls(Path::new(p))) {
-        options.extensions.push("sls".to_owned());
-    }
+fn open(options: LocalOptions, args: &CheckArgs, levels: &Levels) -> Result<Watched, Failure> {
     let (root, open) = Local::opening(&options)?;
     let snapshot = Arc::new(Snapshot::new(Arc::new(DiskSources::new(&root))));
     let project = Arc::new(Project::open(snapshot.clone(), open)?);
