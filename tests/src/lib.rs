@@ -21,6 +21,7 @@ use zester_compiler::{
     check::{CheckOptions, Report, check},
     diagnostic::{Diagnostic, locate},
     project::{OpenOptions, Project},
+    types::Registry,
 };
 
 /// The repository's root.
@@ -56,11 +57,15 @@ impl Checked {
     pub fn of(files: &[(String, String)]) -> Self {
         let project = Project::open(Arc::new(archive::sources(files)), OpenOptions::default())
             .unwrap_or_else(|error| panic!("the configuration of a fixture is wrong: {error}"));
-        static LIBRARY: OnceLock<zester_stdlib::Library> = OnceLock::new();
-        let library = LIBRARY.get_or_init(zester_stdlib::library);
-        let report = check(&project, library.registry(), &CheckOptions::default())
+        let report = check(&project, Self::registry(), &CheckOptions::default())
             .unwrap_or_else(|error| panic!("a fixture cannot be checked: {error}"));
         Self { project, report }
+    }
+
+    /// The functions of the standard library.
+    pub fn registry() -> &'static Registry {
+        static LIBRARY: OnceLock<zester_stdlib::Library> = OnceLock::new();
+        LIBRARY.get_or_init(zester_stdlib::library).registry()
     }
 
     /// The text a finding points at.

@@ -15,4 +15,5 @@ mod pathological;
 mod projects;
 mod sessions;
 mod trees;
+mod type_spec;
 mod usage;
