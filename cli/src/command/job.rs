@@ -150,12 +150,12 @@ async fn report(operator: &Operator, jid: &JobId) -> Result<Report, Failure> {
         operator.glance_returns(jid, &names).await
     };
     let mut returns = found.map_err(failure)?;
-    let missing = if record.status.is_final() { PeelStatus::Unreachable } else { PeelStatus::Pending };
     let peels: Peels = names
         .into_iter()
-        .map(|peel| {
+        .enumerate()
+        .map(|(place, peel)| {
             let result = returns.remove(&peel);
-            let status = result.as_ref().map_or(missing, |r| r.status);
+            let status = result.as_ref().map_or_else(|| record.unheard(place), |r| r.status);
             (peel, (status, result))
         })
         .collect();

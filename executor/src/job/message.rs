@@ -306,11 +306,27 @@ pub struct JobRecord {
     /// Why it failed or was canceled.
     #[serde(default)]
     pub reason: Option<String>,
+    /// To how many peels it was sent, in the order of their ids, where it ended before it was sent to all.
+    #[serde(default)]
+    pub sent: Option<u64>,
     /// New with every write: tells a writer whose answer was lost whether the write was its own.
     pub nonce: String,
     /// Kept with it.
     #[serde(default)]
     pub metadata: IndexMap<String, String>,
+}
+
+impl JobRecord {
+    /// What a peel is of which nothing was heard, by its place among the job's peels in the order of their ids.
+    pub fn unheard(&self, place: usize) -> PeelStatus {
+        if !self.status.is_final() {
+            PeelStatus::Pending
+        } else if self.sent.is_some_and(|sent| place as u64 >= sent) {
+            PeelStatus::Canceled
+        } else {
+            PeelStatus::Unreachable
+        }
+    }
 }
 
 /// Peel ids per chunk of a job's targets.

@@ -16,8 +16,8 @@ pub const ACK_WAIT_MS: u64 = 10_000;
 const RESEND_MS: [u64; 2] = [1_000, 4_000];
 /// How long after the deadline returns are waited for, in milliseconds.
 const GRACE_MS: u64 = 2_000;
-/// How long peels have to confirm a cancellation, in milliseconds.
-const CANCEL_WAIT_MS: u64 = 10_000;
+/// How long peels have to confirm a cancellation, in milliseconds. They give a program that runs ten seconds before they end it.
+const CANCEL_WAIT_MS: u64 = 20_000;
 /// Without a confirmed heartbeat for so long, in milliseconds, a master sends nothing more: half of what its heartbeat lives.
 pub const CONFIRMED_FOR_MS: u64 = 7_500;
 /// The first and the longest pause between attempts of a write, in milliseconds.
@@ -167,6 +167,7 @@ impl Owner {
             deadline_ms: now_ms.saturating_add(job.timeout_ms),
             counts: IndexMap::new(),
             reason: None,
+            sent: None,
             nonce: String::new(),
             metadata: job.metadata.clone(),
         };
@@ -555,6 +556,7 @@ impl Owner {
                 self.failures() + silent as u64,
                 self.peels.len() - self.sent_to
             ));
+            self.record.sent = Some(self.sent_to as u64);
             for place in self.sent_to..self.peels.len() {
                 if let Some(peel) = self.peels.get(place).cloned() {
                     self.heard(&peel, PeelStatus::Canceled);
@@ -587,6 +589,9 @@ impl Owner {
                 let sent = place < self.sent_to;
                 self.heard(&peel, if sent { PeelStatus::Unreachable } else { PeelStatus::Canceled });
             }
+        }
+        if self.sent_to < self.peels.len() {
+            self.record.sent = Some(self.sent_to as u64);
         }
         self.step = Step::Finishing;
         self.record.counts = self.counts.iter().filter(|(_, n)| **n > 0).map(|(s, n)| (*s, *n)).collect();

@@ -94,8 +94,10 @@ impl Operator {
             hear(Heard::Returned(peel.clone(), Box::new(result.clone())));
             peels.insert(peel, (result.status, Some(result)));
         }
-        for (status, _) in peels.values_mut().filter(|(s, _)| *s == PeelStatus::Pending) {
-            *status = PeelStatus::Unreachable;
+        for (place, (status, _)) in peels.values_mut().enumerate() {
+            if *status == PeelStatus::Pending {
+                *status = record.unheard(place);
+            }
         }
         Ok(Report { record, peels })
     }

@@ -306,11 +306,21 @@ impl Host {
             let context = local.context(&facts, &settings);
             local.library.call(&call.function, &call.args, &call.kwargs, &context)
         };
-        match run() {
+        let result = run();
+        // What long work gives after a cancellation is what it had until then, and looks like a result.
+        let canceled = cancel.is_cancelled();
+        match result {
             Ok(value) => {
-                let outcome = JobOutcome::Value(mask.value(value));
-                Ended { status: PeelStatus::Done, outcome, error: None }
+                let status = if canceled { PeelStatus::Canceled } else { PeelStatus::Done };
+                let error =
+                    canceled.then(|| "canceled while it ran; it may have been ended early".to_owned());
+                Ended { status, outcome: JobOutcome::Value(mask.value(value)), error }
             }
+            Err(error) if canceled => Ended {
+                status: PeelStatus::Canceled,
+                outcome: JobOutcome::Nothing,
+                error: Some(mask.text(error)),
+            },
             Err(error) => Ended::failed(mask.text(error)),
         }
     }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 use zester_executor::{
-    job::message::{JobOutcome, JobStatus, PeelStatus},
-    operator::Heard,
+    job::message::{Batch, JobOutcome, JobStatus, PeelStatus},
+    master::Master,
+    operator::{Heard, Operator},
+    peel::Peel,
 };
 use zester_tests::fleet::{Fleet, await_peels, job};
 
@@ -94,4 +96,80 @@ async fn a_peel_that_was_away_gets_its_job() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     panic!("the record is not corrected: {:?}", operator.job(&jid).await);
+}
+
+/// Peels `web-1` … `web-<count>` on a master of their own.
+async fn fleet_of(count: usize) -> (Fleet, Parts, Operator) {
+    let fleet = Fleet::start().await;
+    let master = fleet.master().await;
+    let mut peels = Vec::new();
+    for n in 1..=count {
+        peels.push(fleet.peel(&format!("web-{n}")).await);
+    }
+    let operator = fleet.operator().await;
+    await_peels(&operator, count as u64).await;
+    (fleet, Parts { _master: master, _peels: peels }, operator)
+}
+
+/// What lives as long as a test.
+struct Parts {
+    _master: Master,
+    _peels: Vec<Peel>,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn portions_come_one_after_another_with_a_pause() {
+    let (_fleet, _parts, operator) = fleet_of(3).await;
+    let mut job = job(&operator, "*", "test.ping", &[]).await;
+    let wait_ms = 300;
+    job.batch = Some(Batch { size: 1, wait_ms, fail_limit: None });
+    let report = operator.run(job, |_| {}).await.unwrap();
+    assert_eq!(report.record.status, JobStatus::Complete, "{report:?}");
+    let mut times: Vec<(u64, u64)> = report
+        .peels
+        .values()
+        .map(|(_, result)| result.as_ref().unwrap())
+        .map(|result| (result.started_ms.unwrap(), result.finished_ms))
+        .collect();
+    times.sort_unstable();
+    for pair in times.windows(2) {
+        assert!(pair[1].0 >= pair[0].1 + wait_ms, "{times:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failures_stop_the_portions_that_follow() {
+    let (_fleet, _parts, operator) = fleet_of(4).await;
+    let mut job = job(&operator, "*", "no.such_function", &[]).await;
+    job.batch = Some(Batch { size: 1, wait_ms: 0, fail_limit: Some(2) });
+    let report = operator.run(job, |_| {}).await.unwrap();
+    let count = |wanted| report.peels.values().filter(|(status, _)| *status == wanted).count();
+    assert_eq!((count(PeelStatus::Failed), count(PeelStatus::Canceled)), (2, 2), "{report:?}");
+    assert_eq!(report.record.status, JobStatus::Failed, "{report:?}");
+    assert!(report.record.reason.as_deref().is_some_and(|r| r.contains("2 failures")), "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_canceled_job_ends_where_it_runs_and_begins_nowhere_else() {
+    let (_fleet, _parts, operator) = fleet_of(2).await;
+    let mut job = job(&operator, "*", "cmd.run", &["sleep 300"]).await;
+    job.batch = Some(Batch { size: 1, wait_ms: 0, fail_limit: None });
+    let (jid, began) = (job.jid.clone(), std::time::Instant::now());
+    let asked = async {
+        let mut acknowledged = false;
+        while !acknowledged {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let record = operator.job(&jid).await;
+            acknowledged = record.is_ok_and(|r| r.status == JobStatus::Running);
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        operator.cancel(&jid, Some("no longer wanted".to_owned())).await.unwrap();
+    };
+    let (report, ()) = tokio::join!(operator.run(job, |_| {}), asked);
+    let report = report.unwrap();
+    assert_eq!(report.record.status, JobStatus::Canceled, "{report:?}");
+    assert!(report.peels.values().all(|(status, _)| *status == PeelStatus::Canceled), "{report:?}");
+    // The one that ran says so itself; the other was never asked.
+    assert_eq!(report.peels.values().filter(|(_, result)| result.is_some()).count(), 1, "{report:?}");
+    assert!(began.elapsed() < Duration::from_secs(60), "the command was waited for");
 }
