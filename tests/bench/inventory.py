@@ -44,8 +44,8 @@ def tree(base, each):
         for at in range(STATES):
             own = ""
             if each and number == 0 and at == 0:
-                own = "\n    - context: {id: {{ grains.id }}, address: {{ facts.network.primary_ip }}}\n    - template: jinja"
-            where = "{{ app.dir }}" if number % 3 == 0 else f"/etc/{name}"
+                own = "\n    - context: {id: {{ grains.id }}, family: {{ grains.os_family }}}\n    - template: jinja"
+            where = f"{{{{ app.dir }}}}/{name}" if number % 3 == 0 else f"/etc/{name}"
             require = f"\n    - require:\n      - file: {where}/{at - 1}.conf" if at else ""
             text = f"{{{{ settings.role }}}} {{{{ grains.os_family }}}} {number} {at}"
             states.append(f"{where}/{at}.conf:\n  file.managed:\n    - contents: '{text}'\n    - mode: '0644'{own}{require}")
