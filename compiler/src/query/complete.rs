@@ -96,7 +96,7 @@ fn in_document(context: &Context, tree: &Tree, offset: usize, nothing: Completin
         let parsed = syntax::parse(FileId(u32::MAX), &patched);
         let roots = parsed.root.iter().chain(parsed.bodies.iter().filter_map(|b| b.root.as_ref()));
         for root in roots {
-            let Some(way) = way_to(root, MARKER) else { continue };
+            let Some(way) = way_to(root, &parsed.template, MARKER) else { continue };
             let Some(range) = word_of(&parsed, way.node) else { return nothing };
             if range.start > offset {
                 return nothing;

@@ -1,11 +1,18 @@
 //! What may stand at a place of a document, by the way that leads to it from the document's root.
 
-use super::{Context, chain::Root, mention::Kind, nodes, template::ExecCall};
+use super::{
+    Context,
+    body::{Body, Shape},
+    chain::Root,
+    mention::Kind,
+    nodes,
+    template::ExecCall,
+};
 use crate::{
     check::workspace::UnitKind,
     lower::document::requisite_of_key,
     project::TreeKind,
-    syntax::{Node, NodeKind},
+    syntax::{Node, NodeKind, template::Template},
     types::FunctionName,
 };
 
@@ -25,6 +32,8 @@ pub enum Expected {
         id: String,
         /// Functions that the id has already.
         present: Vec<String>,
+        /// What stands below it already.
+        body: Body,
         /// Whether it is a key, below which parameters follow.
         key: bool,
         /// Whether the state is an entry of `extend`.
@@ -34,6 +43,8 @@ pub enum Expected {
     SplitFunction {
         /// The module.
         module: String,
+        /// What stands beside it already.
+        body: Body,
         /// Parameters are possible, too, when the function is named.
         parameter: Option<(FunctionName, Vec<String>)>,
     },
@@ -45,6 +56,8 @@ pub enum Expected {
         present: Vec<String>,
         /// Whether the dash is there already, or none is needed.
         dash: bool,
+        /// The value that stands behind it already.
+        shape: Shape,
     },
     /// A value of a parameter.
     Value {
@@ -173,6 +186,8 @@ pub enum Expected {
 /// The way to a node: keys, and `None` for items of lists, each with the collection it is in.
 pub(super) struct Way<'t> {
     pub steps: Vec<(Option<String>, &'t Node)>,
+    /// The branches of the text.
+    pub template: &'t Template,
     /// The collection the node stands in directly.
     pub container: &'t Node,
     pub node: &'t Node,
@@ -183,10 +198,10 @@ pub(super) struct Way<'t> {
 const MAX_DEPTH: usize = 100;
 
 /// The way to the scalar that contains a text.
-pub(super) fn way_to<'t>(root: &'t Node, wanted: &str) -> Option<Way<'t>> {
+pub(super) fn way_to<'t>(root: &'t Node, template: &'t Template, wanted: &str) -> Option<Way<'t>> {
     let mut steps = Vec::new();
     let (node, in_key, container) = search(root, root, wanted, &mut steps, 0)?;
-    Some(Way { steps, container, node, in_key })
+    Some(Way { steps, template, container, node, in_key })
 }
 
 fn search<'t>(
@@ -226,7 +241,7 @@ fn search<'t>(
     }
 }
 
-fn has_text(node: &Node, wanted: &str) -> bool {
+pub(super) fn has_text(node: &Node, wanted: &str) -> bool {
     let NodeKind::Scalar(scalar) = &node.kind else { return false };
     scalar
         .parts
@@ -235,15 +250,26 @@ fn has_text(node: &Node, wanted: &str) -> bool {
 }
 
 /// Keys of a collection: of a map its own, of a list those of the maps in it. Without the one that contains a text.
-fn keys_of(node: &Node, without: &str) -> Vec<String> {
+pub(super) fn keys_of(node: &Node, without: &str) -> Vec<String> {
+    keys(node, without).into_iter().map(|(_, key)| key).collect()
+}
+
+fn keys<'t>(node: &'t Node, without: &str) -> Vec<(&'t Node, String)> {
     let of_maps = match &node.kind {
         NodeKind::Sequence(_) => {
             nodes::items(node).into_iter().flat_map(nodes::entries).map(|(key, _)| key).collect::<Vec<_>>()
         }
         _ => nodes::entries(node).into_iter().map(|(key, _)| key).collect(),
     };
-    let texts = of_maps.into_iter().filter_map(|key| key.text()).map(|t| t.into_owned());
-    texts.filter(|t| !t.contains(without)).collect()
+    let texts = of_maps.into_iter().filter_map(|key| Some((key, key.text()?.into_owned())));
+    texts.filter(|(_, text)| !text.contains(without)).collect()
+}
+
+/// Keys that stand beside the word. Those of branches that exclude its own can be written once more.
+fn present(node: &Node, way: &Way<'_>, without: &str) -> Vec<String> {
+    let at = way.node.span.start;
+    let found = keys(node, without).into_iter();
+    found.filter(|(key, _)| !way.template.exclusive(key.span.start, at)).map(|(_, key)| key).collect()
 }
 
 fn texts_of(node: &Node, without: &str) -> Vec<String> {
@@ -300,14 +326,14 @@ fn settings(steps: &[Option<&str>], way: &Way<'_>, marker: &str) -> Expected {
         if steps.contains(&None) {
             return Expected::Nothing;
         }
-        return Expected::SettingsKey { path, present: keys_of(way.container, marker) };
+        return Expected::SettingsKey { path, present: present(way.container, way, marker) };
     }
     Expected::SettingsValue { path }
 }
 
 fn states(steps: &[Option<&str>], way: &Way<'_>, marker: &str) -> Expected {
     match steps {
-        [] => Expected::TopLevel { present: keys_of(way.container, marker) },
+        [] => Expected::TopLevel { present: present(way.container, way, marker) },
         [Some("include")] | [Some("include"), None] => Expected::Reference {
             kind: TreeKind::States,
             env: None,
@@ -338,8 +364,9 @@ fn state(steps: &[Option<&str>], above: usize, way: &Way<'_>, marker: &str) -> E
     let id = (*id).to_owned();
     let (function, rest) = match rest {
         [] => {
-            let present = if way.in_key { keys_of(way.container, marker) } else { Vec::new() };
-            return Expected::Function { id, present, key: way.in_key, extend: above > 0 };
+            let present = if way.in_key { present(way.container, way, marker) } else { Vec::new() };
+            let body = if way.in_key { Body::below(way.container, marker) } else { Body::default() };
+            return Expected::Function { id, present, body, key: way.in_key, extend: above > 0 };
         }
         [Some(function), rest @ ..] => (*function, rest),
         // Items below an expression that writes the state.
@@ -359,25 +386,28 @@ fn state(steps: &[Option<&str>], above: usize, way: &Way<'_>, marker: &str) -> E
         let word = words.filter(|w| !w.contains(marker)).find(|w| !w.contains(':'))?;
         Some(FunctionName { module: function.to_owned(), function: word.into_owned() })
     });
+    let shape = if way.in_key { Shape::behind(way.container, marker) } else { Shape::Unknown };
     let (key, path) = match rest {
         [] if !way.in_key => return Expected::Nothing,
         [] => {
             return match name {
                 Some(function) => {
-                    Expected::Parameter { function, present: keys_of(arguments, marker), dash: false }
+                    let present = present(arguments, way, marker);
+                    Expected::Parameter { function, present, dash: false, shape }
                 }
                 None => Expected::Nothing,
             };
         }
         [None] => {
-            let present = keys_of(arguments, marker);
+            let present = present(arguments, way, marker);
             return match (FunctionName::parse(function), name) {
-                (Some(function), _) => Expected::Parameter { function, present, dash: true },
+                (Some(function), _) => Expected::Parameter { function, present, dash: true, shape },
                 (None, Some(name)) if function.is_empty() => {
-                    Expected::Parameter { function: name, present, dash: true }
+                    Expected::Parameter { function: name, present, dash: true, shape }
                 }
                 (None, name) => Expected::SplitFunction {
                     module: function.to_owned(),
+                    body: Body::of(arguments, marker),
                     parameter: name.map(|name| (name, present)),
                 },
             };

@@ -4,6 +4,7 @@
 //! newer than that, so its tree is given apart. Nothing in here reports mistakes, and nothing guesses: what is
 //! computed at run time has no mentions.
 
+mod body;
 mod chain;
 mod complete;
 mod expected;
@@ -20,6 +21,7 @@ mod state;
 mod template;
 mod words;
 
+pub use body::{Body, Shape};
 pub use chain::Root;
 pub use complete::{Completing, completing};
 pub use expected::Expected;

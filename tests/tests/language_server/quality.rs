@@ -82,8 +82,8 @@ fn cases(root: &Path) -> Vec<Case> {
     found
 }
 
-/// The place of a word in the list, from 1; 0 when it is absent.
-fn place(editor: &mut Editor, case: &Case, letters: usize) -> usize {
+/// The place of a word in the list, from 1; 0 when it is absent. Also what stands first.
+fn place(editor: &mut Editor, case: &Case, letters: usize) -> (usize, Vec<String>) {
     let text = editor.text(&case.path).to_owned();
     let word = &text[case.range.clone()];
     let kept = word.char_indices().nth(letters).map_or(word.len(), |(at, _)| at);
@@ -96,7 +96,9 @@ fn place(editor: &mut Editor, case: &Case, letters: usize) -> usize {
     let answer = editor.ask("textDocument/completion", &params).unwrap();
     editor.edit(&case.path, cut.start..cut.start, &removed);
     let items = answer["items"].as_array().cloned().unwrap_or_default();
-    items.iter().position(|i: &Value| i["label"] == json!(case.wanted)).map_or(0, |at| at + 1)
+    let place = items.iter().position(|i: &Value| i["label"] == json!(case.wanted)).map_or(0, |at| at + 1);
+    let ahead = items.iter().take(5).filter_map(|i| i["label"].as_str()).map(str::to_owned).collect();
+    (place, ahead)
 }
 
 #[test]
@@ -118,14 +120,20 @@ fn the_wanted_word_comes_first() {
                 editor.open(&case.path, &text);
             }
             for letters in [0, 2] {
-                let at = place(&mut editor, case, letters);
+                let (at, ahead) = place(&mut editor, case, letters);
                 let entry = table.entry((case.kind, letters)).or_default();
                 entry.0 += 1;
                 entry.1 += usize::from(at == 1);
                 entry.2 += usize::from((1..=5).contains(&at));
-                if letters == 2 && !(1..=5).contains(&at) {
+                if at != 1 {
                     let line = editor.text(&case.path)[..case.range.start].matches('\n').count() + 1;
-                    missed.push(format!("{} {} at {}:{line} is {at}", case.kind, case.wanted, case.path));
+                    missed.push(format!(
+                        "{letters} {} {} at {}:{line} is {at} after {}",
+                        case.kind,
+                        case.wanted,
+                        case.path,
+                        ahead.join(", ")
+                    ));
                 }
             }
         }
@@ -150,11 +158,10 @@ fn the_wanted_word_comes_first() {
         };
         let (all, first, five) = (sum(|v| v.0), sum(|v| v.1), sum(|v| v.2));
         println!("{:10} {letters:>7} {all:>6} {:>8.1}% {:>8.1}%", "all", share(first, all), share(five, all));
-        if letters == 2 {
-            assert!(all > 300, "only {all} words were asked for");
-            // The aim is 80 and 97; what has been reached must not be lost.
-            assert!(share(first, all) >= 67.0, "{:.1} % in the first place", share(first, all));
-            assert!(share(five, all) >= 92.0, "{:.1} % in the first five", share(five, all));
-        }
+        assert!(all > 300, "only {all} words were asked for");
+        // The aim with two letters is 80 and 97; what has been reached must not be lost.
+        let (least_first, least_five) = if letters == 2 { (81.0, 95.0) } else { (46.0, 75.0) };
+        assert!(share(first, all) >= least_first, "{:.1} % in the first place", share(first, all));
+        assert!(share(five, all) >= least_five, "{:.1} % in the first five", share(five, all));
     }
 }

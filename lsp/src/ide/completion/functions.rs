@@ -1,9 +1,9 @@
 //! State functions and their parameters.
 
-use super::{Asked, Item, ItemKind, escaped};
+use super::{Asked, Item, ItemKind, escaped, fit};
 use crate::ide::docs;
 use zester_compiler::{
-    query::{self, GENERIC_KEYS},
+    query::{self, Body, GENERIC_KEYS, Shape},
     types::{FunctionKind, FunctionName, Signature, Type},
 };
 
@@ -19,11 +19,12 @@ pub(super) fn functions(
     asked: &Asked<'_>,
     id: &str,
     present: &[String],
+    body: &Body,
     key: bool,
     extend: bool,
 ) -> Vec<Item> {
     let usage = asked.index.usage();
-    let is_path = id.starts_with('/');
+    let is_path = body.name.as_deref().unwrap_or(id).starts_with('/');
     asked
         .index
         .registry
@@ -46,7 +47,9 @@ pub(super) fn functions(
             if present.iter().any(|p| p.split('.').next() == Some(signature.module)) {
                 uses /= 10;
             }
-            let item = Item::new(signature.name(), ItemKind::Function, by_uses(uses))
+            // An entry of `extend` says only what it changes.
+            let fit = if extend { 0 } else { fit::of_body(signature, body) };
+            let item = Item::new(signature.name(), ItemKind::Function, by_uses(uses).saturating_add(fit))
                 .detail(signature.doc.lines().next().unwrap_or_default())
                 .doc(format!("state {}", signature.name()));
             if key { with_body(asked, item, signature, extend) } else { item }
@@ -79,19 +82,24 @@ fn with_body(asked: &Asked<'_>, item: Item, signature: &Signature, extend: bool)
 pub(super) fn split(
     asked: &Asked<'_>,
     module: &str,
+    body: &Body,
     parameter: Option<&(FunctionName, Vec<String>)>,
 ) -> Vec<Item> {
     let mut found = Vec::new();
     if let Some((function, present)) = parameter {
-        found.extend(parameters(asked, function, present, true));
+        found.extend(parameters(asked, function, present, true, &Shape::Unknown));
     } else {
         let registry = &asked.index.registry;
         for signature in registry.signatures(FunctionKind::State).filter(|s| s.module == module) {
             let uses = query::function_weight(&signature.name());
             found.push(
-                Item::new(signature.function, ItemKind::Function, by_uses(uses))
-                    .detail(signature.doc.lines().next().unwrap_or_default())
-                    .doc(format!("state {}", signature.name())),
+                Item::new(
+                    signature.function,
+                    ItemKind::Function,
+                    by_uses(uses) + fit::of_body(signature, body),
+                )
+                .detail(signature.doc.lines().next().unwrap_or_default())
+                .doc(format!("state {}", signature.name())),
             );
             // An entry of `extend` names the module alone; its function is said elsewhere.
             for param in signature.params.iter().filter(|p| p.inert.is_none()) {
@@ -123,6 +131,7 @@ pub(super) fn parameters(
     function: &FunctionName,
     present: &[String],
     dash: bool,
+    shape: &Shape,
 ) -> Vec<Item> {
     let lead = if dash || asked.place.colon { "" } else { "- " };
     let usage = asked.index.usage().parameters.get(function);
@@ -137,9 +146,12 @@ pub(super) fn parameters(
         // Another name is offered behind the first, unless it is the one that people write.
         for (number, name) in std::iter::once(&param.name).chain(param.aliases).enumerate() {
             let popular = query::parameter_place(function, name).map_or(0, |at| 4000 - at as u32 * 220);
+            // `name` is a parameter of most functions, and no rarer for that than what every state takes.
+            let popular = popular.max(query::generic_key(name).map_or(0, |key| key.weight * 18));
             let place = if number == 0 { 200_u32.saturating_sub(at as u32 * 10) } else { 0 };
             let score = popular + uses(name).min(60) * 60 + place;
             let rank = if param.required && !param.primary && number == 0 { 0 } else { by_uses(score) };
+            let rank = rank + fit::of_value(&param.ty, shape);
             let item = Item::new(*name, ItemKind::Property, rank)
                 .detail(docs::short(&param.ty))
                 .doc(format!("param {function} {}", param.name));
@@ -153,7 +165,12 @@ pub(super) fn parameters(
         }
         let popular = query::parameter_place(function, key.name).map_or(0, |at| 4000 - at as u32 * 220);
         let score = popular.max(key.weight * 18) + uses(key.name).min(60) * 60;
-        let item = Item::new(key.name, ItemKind::Keyword, by_uses(score))
+        let fit = if key.requisite {
+            fit::of_requisite(shape)
+        } else {
+            key.ty().map_or(0, |ty| fit::of_value(&ty, shape))
+        };
+        let item = Item::new(key.name, ItemKind::Keyword, by_uses(score) + fit)
             .detail(if key.requisite { "requisite" } else { "every state" })
             .doc(format!("generic {}", key.name));
         found.push(if key.requisite {

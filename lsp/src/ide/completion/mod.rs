@@ -1,6 +1,7 @@
 //! What can be written at a place, the likeliest first.
 
 mod expressions;
+mod fit;
 mod functions;
 mod references;
 mod requisites;
@@ -110,12 +111,14 @@ pub fn complete(index: &Index, context: &Context, tree: &Tree, offset: usize, sn
     let mut items = match &place.expected {
         Expected::Nothing => Vec::new(),
         Expected::TopLevel { present } => requisites::top_level(&asked, present),
-        Expected::Function { id, present, key, extend } => {
-            functions::functions(&asked, id, present, *key, *extend)
+        Expected::Function { id, present, body, key, extend } => {
+            functions::functions(&asked, id, present, body, *key, *extend)
         }
-        Expected::SplitFunction { module, parameter } => functions::split(&asked, module, parameter.as_ref()),
-        Expected::Parameter { function, present, dash } => {
-            functions::parameters(&asked, function, present, *dash)
+        Expected::SplitFunction { module, body, parameter } => {
+            functions::split(&asked, module, body, parameter.as_ref())
+        }
+        Expected::Parameter { function, present, dash, shape } => {
+            functions::parameters(&asked, function, present, *dash, shape)
         }
         Expected::Value { function, parameter, path, key, id } => {
             values::values(&asked, function, parameter, path, *key, id)

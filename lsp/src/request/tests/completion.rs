@@ -63,6 +63,27 @@ fn parameters_of_a_function() {
 }
 
 #[test]
+fn words_fit_what_is_written_around_them() {
+    // The parameters below say which function it is, whatever is used more.
+    let link = |body: &str| format!("-- states/a.zy\n/etc/a:\n  fi<|>:\n{body}");
+    first(&link("    - target: /etc/b\n"), "file.symlink");
+    first(&link("    - pattern: a\n    - repl: b\n"), "file.replace");
+    // What is about is the name, where there is one.
+    first("-- states/a.zy\na:\n  <|>:\n    - name: /etc/a\n    - source: zester://a\n", "file.managed");
+    // The value behind a parameter says which it is.
+    first(
+        &with("    - pkgs: [curl, git]\n", "    - pkgs: [curl, git]\n    - re<|>:\n      - pkg: nginx\n"),
+        "require",
+    );
+    first(&with("    - enable: true\n", "    - re<|>: true\n"), "reload");
+    // A key of another branch can be written in this one.
+    first(
+        "-- states/a.zy\nx:\n  user.present:\n    {% if grains.os == 'Debian' %}\n    - shell: /bin/sh\n    {% else %}\n    - sh<|>: /bin/dash\n    {% endif %}\n",
+        "shell",
+    );
+}
+
+#[test]
 fn values_of_a_parameter() {
     among(&with("    - enable: true\n", "    - enable: <|>\n"), &["true", "false"]);
     among(&with("    - mode: '0644'\n", "    - mode: <|>\n"), &["0644", "0755"]);
