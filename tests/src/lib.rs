@@ -12,6 +12,7 @@ pub mod nats;
 pub mod plans;
 pub mod secured;
 pub mod simulated;
+pub mod usage;
 
 use std::{
     path::PathBuf,

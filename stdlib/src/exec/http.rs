@@ -66,7 +66,8 @@ impl Query {
         }
     }
 
-    fn answer(&self) -> Result<Map, String> {
+    /// What the server answered, as far as it was asked for; `error` when it refused. An error means that it said nothing.
+    pub(crate) fn answer(&self) -> Result<Map, String> {
         use ureq::http::Request;
         let failed = |e: &dyn std::fmt::Display| format!("`{}` gave no answer: {e}", self.url);
         let mut address = self.url.0.clone();

@@ -35,7 +35,7 @@ mod environ;
 mod file_change;
 mod file_read;
 mod hashutil;
-mod http;
+pub(crate) mod http;
 mod network;
 mod pkg;
 mod random;

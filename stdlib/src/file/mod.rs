@@ -26,7 +26,7 @@ mod serialize;
 mod serializer;
 mod symlink;
 pub(crate) mod template;
-mod text;
+pub(crate) mod text;
 mod touch;
 mod yaml;
 

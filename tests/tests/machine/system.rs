@@ -223,3 +223,72 @@ fn what_the_machine_says_of_itself() {
     assert!(host.call("status.meminfo", &[]).lookup("MemTotal:value", ':').is_some());
     assert_eq!(host.call("cmd.run_stdout", &["echo $((6 * 7))"]), Value::from("42"));
 }
+
+#[test]
+fn an_alternative_is_registered_chosen_and_removed() {
+    let Some(host) = host("alternatives") else { return };
+    if !succeeds("update-alternatives", &["--version"]) {
+        eprintln!("alternatives: skipped: there is no update-alternatives");
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().to_str().unwrap();
+    let name = "zester-test-editor";
+    let clean = || drop(succeeds("update-alternatives", &["--remove-all", name]));
+    clean();
+    for (program, priority) in [("one", 10), ("two", 20)] {
+        fs::write(directory.path().join(program), "").unwrap();
+        let args = format!(
+            r#"{{"name": "{name}", "link": "{root}/link", "path": "{root}/{program}", "priority": {priority}}}"#
+        );
+        assert_eq!(host.converge("alternatives.install", &args).unwrap().len(), 2);
+    }
+    let one = format!(r#"{{"name": "{name}", "path": "{root}/one"}}"#);
+    let changes = host.converge("alternatives.set", &one).unwrap();
+    assert_eq!(changes["path"].lookup("old", ':'), Some(&Value::from(format!("{root}/two"))));
+    let other = format!(r#"{{"name": "{name}", "path": "{root}/three"}}"#);
+    let message = host.converge("alternatives.set", &other).unwrap_err();
+    assert!(message.contains("is not registered"), "{message}");
+    host.converge("alternatives.auto", &format!(r#"{{"name": "{name}"}}"#)).unwrap();
+    for program in ["one", "two"] {
+        let args = format!(r#"{{"name": "{name}", "path": "{root}/{program}"}}"#);
+        assert_eq!(host.converge("alternatives.remove", &args).unwrap().len(), 1);
+    }
+    clean();
+}
+
+#[test]
+fn answers_of_debconf() {
+    let Some(host) = host("debconf") else { return };
+    if !succeeds("which", &["debconf-set-selections"]) {
+        eprintln!("debconf: skipped: there is no debconf-set-selections");
+        return;
+    }
+    let clean = || {
+        let line = "printf 'PURGE\\n' | debconf-communicate zester-test";
+        assert!(succeeds("sh", &["-c", line]));
+    };
+    clean();
+    let args = |city: &str| {
+        format!(
+            r#"{{"name": "zester-test", "data": {{"zester-test/city": {{"type": "string", "value": "{city}"}},
+                "zester-test/key": {{"type": "password", "value": "geheim"}}}}}}"#
+        )
+    };
+    let changes = host.converge("debconf.set", &args("Wien")).unwrap();
+    assert!(changes.len() == 2 && !format!("{changes:?}").contains("geheim"), "{changes:?}");
+    assert_eq!(
+        host.converge("debconf.set", &args("Graz")).unwrap().keys().collect::<Vec<_>>(),
+        ["zester-test/city"]
+    );
+    clean();
+}
+
+#[test]
+fn what_is_mounted_is_seen() {
+    let Some(host) = host("mounts") else { return };
+    let here = r#"{"name": "/proc", "device": "proc", "fstype": "proc", "persist": false}"#;
+    assert!(host.converge("mount.mounted", here).unwrap().is_empty());
+    let nothing = r#"{"name": "/srv/zester-nothing-here"}"#;
+    assert!(host.converge("mount.unmounted", nothing).unwrap().is_empty());
+}
