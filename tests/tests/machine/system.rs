@@ -234,7 +234,9 @@ fn an_alternative_is_registered_chosen_and_removed() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path().to_str().unwrap();
     let name = "zester-test-editor";
-    let clean = || drop(succeeds("update-alternatives", &["--remove-all", name]));
+    let clean = || {
+        let _ = succeeds("update-alternatives", &["--remove-all", name]);
+    };
     clean();
     for (program, priority) in [("one", 10), ("two", 20)] {
         fs::write(directory.path().join(program), "").unwrap();
