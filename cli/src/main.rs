@@ -68,6 +68,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Setup(args) => command::setup::run(args),
         Command::Master(args) => command::master::run(args),
         Command::Peel(args) => command::peel::run(common, args),
+        Command::Migrate(args) => command::migrate::run(common, args),
         Command::Secret(args) => command::secret::run(common, args),
         Command::Ca(args) => command::ca::run(common, args),
         Command::Basket(args) => command::basket::run(common, args),

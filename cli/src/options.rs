@@ -57,6 +57,7 @@ pub enum Command {
     Settings(command::settings::SettingsArgs),
     Facts(command::facts::FactsArgs),
     Secret(command::secret::SecretArgs),
+    Migrate(command::migrate::MigrateArgs),
     Completions(command::completions::CompletionsArgs),
     Lsp(command::lsp::LspArgs),
     Run(command::run::RunArgs),

@@ -59,33 +59,49 @@ impl Tree {
 
     /// For each state file, its plan with what it includes, or the rules it breaks.
     pub fn meaning(&self) -> BTreeMap<String, String> {
-        let Some(project) = self.project() else { return BTreeMap::new() };
-        let refs = project.references(TreeKind::States, "base");
-        let options = LocalOptions { test: true, ..LocalOptions::default() };
-        let local = Local::with_project(project, PathBuf::from("/nonexistent"), options, Cancel::default());
-        let mut facts = Facts::default();
-        facts.set_id("web-01".to_owned());
-        let _ = facts.merge_text(&self.facts);
-        let facts = Arc::new(facts);
-        local.set_facts(facts.clone());
-        let settings = match local.settings() {
-            Ok((settings, _)) => settings,
-            Err(error) => return BTreeMap::from([("settings".to_owned(), error.to_string())]),
-        };
-        let meaning = |reference: &String| {
-            let lowered = local.lower(std::slice::from_ref(reference), &facts, &settings.value);
-            match lowered.dag {
-                Some(dag) => without_places(&ir::text(&dag)),
-                None => {
-                    let mut rules: Vec<&str> =
-                        lowered.diagnostics.iter().filter(|d| d.is_error()).map(|d| d.rule.code).collect();
-                    rules.sort_unstable();
-                    format!("wrong: {}", rules.join(" "))
-                }
-            }
-        };
-        refs.iter().map(|reference| (reference.clone(), meaning(reference))).collect()
+        self.project().map(|project| meaning(project, &self.facts)).unwrap_or_default()
     }
+
+    /// The facts of its machine.
+    pub fn facts(&self) -> &str {
+        &self.facts
+    }
+}
+
+/// For each state file of a project, its plan with what it includes, or the rules it breaks, on a machine with these
+/// facts; under `(highstate)` what the top file selects, where there is one.
+pub fn meaning(project: Arc<Project>, facts_text: &str) -> BTreeMap<String, String> {
+    let refs = project.references(TreeKind::States, "base");
+    let has_top = project.top(TreeKind::States, "base").is_some();
+    let options = LocalOptions { test: true, ..LocalOptions::default() };
+    let local = Local::with_project(project, PathBuf::from("/nonexistent"), options, Cancel::default());
+    let mut facts = Facts::default();
+    facts.set_id("web-01".to_owned());
+    let _ = facts.merge_text(facts_text);
+    let facts = Arc::new(facts);
+    local.set_facts(facts.clone());
+    let settings = match local.settings() {
+        Ok((settings, _)) => settings,
+        Err(error) => return BTreeMap::from([("settings".to_owned(), error.to_string())]),
+    };
+    let plan = |refs: &[String]| {
+        let lowered = local.lower(refs, &facts, &settings.value);
+        match lowered.dag {
+            Some(dag) => without_places(&ir::text(&dag)),
+            None => {
+                let mut rules: Vec<&str> =
+                    lowered.diagnostics.iter().filter(|d| d.is_error()).map(|d| d.rule.code).collect();
+                rules.sort_unstable();
+                format!("wrong: {}", rules.join(" "))
+            }
+        }
+    };
+    let mut plans: BTreeMap<String, String> =
+        refs.iter().map(|reference| (reference.clone(), plan(std::slice::from_ref(reference)))).collect();
+    if has_top {
+        plans.insert("(highstate)".to_owned(), plan(&[]));
+    }
+    plans
 }
 
 fn without_places(plan: &str) -> String {

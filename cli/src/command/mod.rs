@@ -21,6 +21,7 @@ pub mod kv;
 pub mod lab;
 pub mod lsp;
 pub mod master;
+pub mod migrate;
 pub mod peel;
 pub mod plan;
 pub mod publish;

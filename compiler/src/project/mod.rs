@@ -12,6 +12,7 @@ mod templates;
 pub use config::{Config, ConfigError, EnvironmentRoots};
 pub use inventory::{InventoryError, KnownPeel, inventory_below};
 pub use reference::{Reference, ResolveError};
+pub(crate) use roots::MODULE_DIRECTORIES;
 pub use roots::{Root, TreeFile, TreeKind};
 pub use templates::ProjectTemplates;
 

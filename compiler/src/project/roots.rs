@@ -172,7 +172,7 @@ fn missing(root: &Spanned<String>) -> Wrong {
 
 /// Directories at a tree's root that hold code, here or in Salt. Deeper down such names are a tree's own: formulas
 /// have their `_mapdata`.
-const MODULE_DIRECTORIES: &[&str] = &[
+pub(crate) const MODULE_DIRECTORIES: &[&str] = &[
     "_modules",
     "_states",
     "_grains",

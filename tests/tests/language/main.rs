@@ -10,6 +10,7 @@ mod hostile;
 mod house;
 mod known_mistakes;
 mod lower_fixtures;
+mod migrating;
 mod mutations;
 mod pathological;
 mod projects;

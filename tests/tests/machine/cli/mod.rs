@@ -6,5 +6,6 @@ mod editing;
 mod integrations;
 mod interruption;
 mod inventory;
+mod migrate;
 mod other;
 mod secret;
