@@ -11,7 +11,8 @@ use crate::{
 /// Python that Salt loads from the root of a tree.
 pub fn code(way: &Way) -> Option<Note> {
     let (first, rest) = way.file.tree_path.split_once('/')?;
-    let is_python = rest.ends_with(".py") && !rest.ends_with("__init__.py");
+    let is_python = rest.rsplit_once('.').is_some_and(|(_, extension)| extension == "py")
+        && !rest.ends_with("__init__.py");
     (MODULE_DIRECTORIES.contains(&first) && is_python).then(|| Note {
         kind: NoteKind::Python,
         file: way.to.clone(),
