@@ -25,25 +25,25 @@ use std::{
 /// Checks a project: all its files, or the given ones with what they reach.
 pub fn check(project: &Project, registry: &Registry, options: &CheckOptions) -> Result<Report, CheckError> {
     let mut memory = Memory::default();
-    let report = check_with(project, registry, options, &mut memory, &mut |_| {});
+    let report = check_with(project, registry, options, &mut memory, &mut |_, _| {});
     // Taking thousands of trees apart need not delay the answer; without a thread it is done here.
     let _ = std::thread::Builder::new().spawn(move || drop(memory));
     report
 }
 
-/// Checks a project, with what is known of it from an earlier check. `see` is shown all files, linked.
+/// Checks a project, with what is known of it from an earlier check. `see` is shown all files, linked, and their data.
 pub fn check_with(
     project: &Project,
     registry: &Registry,
     options: &CheckOptions,
     memory: &mut Memory,
-    see: &mut dyn FnMut(&Workspace<'_>),
+    see: &mut dyn FnMut(&Workspace<'_>, &Arc<infer::Data>),
 ) -> Result<Report, CheckError> {
     let (mut workspace, unreadable) = Workspace::open(project, registry, options, memory)?;
-    see(&workspace);
     let mut diagnostics: Vec<Diagnostic> =
         unreadable.iter().map(|file| whole::unreadable(project.files(), file)).collect();
-    let data = infer::Data::of(&workspace, memory);
+    let data = Arc::new(infer::Data::of(&workspace, memory));
+    see(&workspace, &data);
     check_apart(&mut workspace, &data, &mut diagnostics);
     together::check_together(&mut workspace, &data, memory, &mut diagnostics);
     let levels = &project.config().levels;

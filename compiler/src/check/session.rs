@@ -1,7 +1,7 @@
 //! A check that is repeated while its files change: `--watch`, the language server.
 
 use super::{CheckError, CheckOptions, Report, driver::check_with, memory::Memory, workspace::Workspace};
-use crate::{project::Project, query::Index, types::Registry};
+use crate::{infer::Data, project::Project, query::Index, types::Registry};
 use std::sync::Arc;
 
 /// Remembers what an earlier check found out, so that the next one only does what a change makes necessary.
@@ -40,7 +40,7 @@ impl Session {
         registry: &Registry,
         options: &CheckOptions,
     ) -> Result<Report, CheckError> {
-        check_with(project, registry, options, &mut self.memory, &mut |_| {})
+        check_with(project, registry, options, &mut self.memory, &mut |_, _| {})
     }
 
     /// Checks the project, and gives what was read of it for questions of an editor. `previous` is what an earlier
@@ -53,8 +53,8 @@ impl Session {
         previous: Option<&Index>,
     ) -> Result<(Report, Index), CheckError> {
         let mut index = None;
-        let mut see = |workspace: &Workspace<'_>| {
-            index = Some(Index::of(project.clone(), registry.clone(), workspace, previous));
+        let mut see = |workspace: &Workspace<'_>, data: &Arc<Data>| {
+            index = Some(Index::of(project.clone(), registry.clone(), workspace, data.clone(), previous));
         };
         let report = check_with(project, registry, options, &mut self.memory, &mut see)?;
         Ok((report, index.unwrap_or_else(|| Index::empty(project.clone(), registry.clone()))))

@@ -16,7 +16,7 @@ use crate::{
 use std::collections::HashSet;
 
 /// Blanks of one level.
-const STEP: usize = 2;
+pub(super) const STEP: usize = 2;
 
 /// Sets the indentation of all lines.
 pub(super) fn indent(tree: &Tree, lines: &Lines<'_>, written: &mut Written<'_, '_>) {

@@ -29,15 +29,18 @@ mod columns;
 mod lines;
 mod same;
 mod tags;
+mod typed;
 
 use crate::{
     diagnostic::{Diagnostic, Edit},
     source::{FileId, Span},
     syntax::{Opaque, Tree, parse},
 };
+use columns::STEP;
 pub(crate) use lines::{Kind, Lines};
 pub(crate) use same::roots as says_the_same;
 use std::{ops::Range, sync::Arc};
+pub use typed::format_typed;
 
 /// What a file holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -73,7 +73,14 @@ rule! {
 }
 
 impl<'t> Engine<'_, 't> {
-    pub(super) fn macro_call(&mut self, expr: &'t Arc<Expr>, makro: &MacroTy, args: &'t [Argument]) {
+    pub(super) fn macro_call(
+        &mut self,
+        expr: &'t Arc<Expr>,
+        makro: &MacroTy,
+        args: &'t [Argument],
+        given: &[Ty],
+    ) {
+        self.note_given(makro, args, given);
         if makro.open || args.iter().any(|a| a.spread) {
             return;
         }
@@ -131,6 +138,26 @@ impl<'t> Engine<'_, 't> {
                     .label(makro.span, "the macro is defined here")
                     .help(format!("add `{first}=…`, or give the parameter a default in the macro")),
             );
+        }
+    }
+
+    /// Notes what a call gives for each parameter, where somebody wants it.
+    fn note_given(&mut self, makro: &MacroTy, args: &'t [Argument], given: &[Ty]) {
+        let Some(all) = &mut self.all else { return };
+        let mut next = 0;
+        for (arg, ty) in args.iter().zip(given) {
+            let position = match &arg.name {
+                // What a spread list gives is decided by its length.
+                _ if arg.spread => return,
+                Some((name, _)) => makro.params.iter().position(|p| p.name == *name),
+                None => {
+                    next += 1;
+                    Some(next - 1)
+                }
+            };
+            if let Some(position) = position {
+                all.given.push((makro.span, position, ty.clone()));
+            }
         }
     }
 

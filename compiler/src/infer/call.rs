@@ -30,7 +30,8 @@ impl<'t> Engine<'_, 't> {
                     match record.fields.get(name.as_str()).map(|f| &f.ty) {
                         Some(Ty::Macro(makro)) => {
                             let makro = makro.clone();
-                            self.macro_call(expr, &makro, args);
+                            self.note(callee.span, &Ty::Macro(makro.clone()));
+                            self.macro_call(expr, &makro, args, &given);
                             return Ty::STR;
                         }
                         Some(_) => return Ty::GAP,
@@ -54,7 +55,8 @@ impl<'t> Engine<'_, 't> {
                 let given = self.arguments(args);
                 match own {
                     Some(Ty::Macro(makro)) => {
-                        self.macro_call(expr, &makro, args);
+                        self.note(callee.span, &Ty::Macro(makro.clone()));
+                        self.macro_call(expr, &makro, args, &given);
                         Ty::STR
                     }
                     Some(_) => Ty::GAP,

@@ -96,10 +96,10 @@ impl<'t> Engine<'_, 't> {
             _ if name.starts_with("log.") => Ty::BOOL,
             _ => {
                 if let Some((module, function)) = name.split_once('.')
-                    && !self.world.workspace.custom.contains(module)
+                    && !self.world.around.is_custom(module)
                     && !crate::check::ENVIRONMENT_FUNCTIONS.contains(&name)
                     && let Some(signature) =
-                        self.world.workspace.registry.get(FunctionKind::Exec, module, function)
+                        self.world.around.registry().get(FunctionKind::Exec, module, function)
                 {
                     let signature = signature.clone();
                     let _ = expr;

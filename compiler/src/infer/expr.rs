@@ -17,9 +17,7 @@ impl<'t> Engine<'_, 't> {
     /// The type of an expression; what is wrong with it is reported on the way.
     pub(super) fn eval(&mut self, expr: &'t Arc<Expr>, ask: Ask) -> Ty {
         let ty = self.deeper(|engine| engine.eval_here(expr, ask));
-        if let Some(all) = &mut self.all {
-            all.push((expr.span, ty.clone()));
-        }
+        self.note(expr.span, &ty);
         ty
     }
 

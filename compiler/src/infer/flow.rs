@@ -279,8 +279,9 @@ impl<'t> Engine<'_, 't> {
                     .iter()
                     .map(|(_, _, default)| default.as_ref().map(|d| self.root(d, Ask::Need)))
                     .collect();
-                let makro = self.macro_type(index, block, name, params);
-                self.env.assign(&name.0, Ty::Macro(Arc::new(makro)));
+                let makro = Ty::Macro(Arc::new(self.macro_type(index, block, name, params)));
+                self.note(name.1, &makro);
+                self.env.assign(&name.0, makro);
                 self.in_macro += 1;
                 self.scoped(block, events, |engine| {
                     for ((param, ..), _) in params.iter().zip(defaults) {
@@ -306,18 +307,19 @@ impl<'t> Engine<'_, 't> {
             BlockKind::Set { name, filters } => {
                 self.body(block, 0, events);
                 let filtered = filters.as_ref().map(|f| self.root(f, Ask::Need));
-                self.assign(&name.0, filtered.unwrap_or(Ty::STR));
+                self.bind(name, filtered.unwrap_or(Ty::STR));
             }
             BlockKind::Load { format, name } => {
                 self.body(block, 0, events);
                 let ty = if format == "text" { Ty::STR } else { self.loaded(index) };
-                self.assign(&name.0, ty);
+                self.bind(name, ty);
             }
             BlockKind::With { assignments } => {
                 let values: Vec<Ty> = assignments.iter().map(|(.., v)| self.root(v, Ask::May)).collect();
                 self.scoped(block, events, |engine| {
-                    for ((name, ..), ty) in assignments.iter().zip(values) {
+                    for ((name, span, _), ty) in assignments.iter().zip(values) {
                         engine.assign(name, ty);
+                        engine.note_bound(name, *span);
                     }
                 });
             }
@@ -393,19 +395,18 @@ impl<'t> Engine<'_, 't> {
             StatementKind::Set { targets, value } => {
                 let ty = self.root(value, Ask::May);
                 match targets.as_slice() {
-                    [(name, _)] if !name.contains('.') => {
+                    [bound @ (name, _)] if !name.contains('.') => {
                         let literal = matches!(&value.kind, ExprKind::Literal(_));
                         // A literal is a switch that somebody turns by hand: it stands for its like.
-                        self.assign(name, if literal { ty.widened() } else { ty });
+                        self.bind(bound, if literal { ty.widened() } else { ty });
                     }
                     [(path, _)] => self.env.forget(path),
                     many => {
-                        for (index, (name, _)) in many.iter().enumerate() {
-                            if name.contains('.') {
-                                self.env.forget(name);
+                        for (index, bound) in many.iter().enumerate() {
+                            if bound.0.contains('.') {
+                                self.env.forget(&bound.0);
                             } else {
-                                let part = super::known::item_at(&ty, index);
-                                self.assign(name, part);
+                                self.bind(bound, super::known::item_at(&ty, index));
                             }
                         }
                     }
@@ -420,20 +421,21 @@ impl<'t> Engine<'_, 't> {
             StatementKind::Import { path, name, .. } => {
                 self.root(path, Ask::Need);
                 let module = self.imported(statement.span);
-                self.assign(&name.0, module);
+                self.bind(name, module);
             }
             StatementKind::FromImport { path, names, .. } => {
                 self.root(path, Ask::Need);
                 let module = self.imported(statement.span);
-                for (name, _, local) in names {
+                for (name, span, local) in names {
                     let ty = member_of_module(&module, name);
                     self.assign(local, ty);
+                    self.note_bound(local, *span);
                 }
             }
             StatementKind::ImportData { path, name, format } => {
                 self.root(path, Ask::Need);
                 let ty = if format == "text" { Ty::STR } else { Ty::DYNAMIC };
-                self.assign(&name.0, ty);
+                self.bind(name, ty);
             }
             StatementKind::LoopControl(_) | StatementKind::Unknown => {}
         }
@@ -447,14 +449,26 @@ impl<'t> Engine<'_, 't> {
         self.env.assign(name, if ty == Ty::Never { Ty::GAP } else { ty });
     }
 
+    /// Gives a variable a value at the place of its name.
+    fn bind(&mut self, (name, span): &'t (String, Span), ty: Ty) {
+        self.assign(name, ty);
+        self.note_bound(name, *span);
+    }
+
+    fn note_bound(&mut self, name: &str, span: Span) {
+        if self.all.is_some()
+            && let Some(ty) = self.env.get(name).cloned()
+        {
+            self.note(span, &ty);
+        }
+    }
+
     fn imported(&mut self, statement: Span) -> Ty {
-        let workspace = self.world.workspace;
         let used = self.unit.summary.uses.iter().position(|u| u.statement == statement);
-        let file = used.and_then(|used| workspace.templates(self.index).get(used)?.as_ref());
-        let Some(index) = file.and_then(|file| workspace.by_path.get(file.path.as_str())) else {
+        let Some(index) = used.and_then(|used| self.world.around.template(self.index, used)) else {
             return Ty::GAP;
         };
-        let module = self.world.module(*index);
+        let module = self.world.module(index);
         for file in module.files.iter() {
             if !self.files.contains(file) {
                 self.files.push(*file);
@@ -553,8 +567,8 @@ impl<'t> Engine<'_, 't> {
         iterable: &'t Arc<Expr>,
         items: &Ty,
     ) {
-        if let [(name, _)] = targets {
-            self.assign(name, item.clone());
+        if let [bound] = targets {
+            self.bind(bound, item.clone());
             return;
         }
         let keys_only = targets.len() > 1
@@ -587,16 +601,16 @@ impl<'t> Engine<'_, 't> {
                     .help("loop with one variable, or over a list of lists"),
             );
         }
-        for (index, (name, _)) in targets.iter().enumerate() {
+        for (index, bound) in targets.iter().enumerate() {
             let part = if keys_only { Ty::GAP } else { super::known::item_at(item, index) };
-            self.assign(name, part);
+            self.bind(bound, part);
         }
     }
 
     /// A name that is used before anything gave it a value.
     pub(super) fn unset(&mut self, name: &'t str, span: Span) {
         let Some(first) = self.bound.get(name).copied() else { return };
-        let others = self.world.workspace.used_as_template.contains_key(&*self.unit.path);
+        let others = self.world.around.is_used(self.unit.path);
         if self.in_macro > 0 || others || self.in_loop > 0 || GLOBALS.contains(&name) {
             return;
         }

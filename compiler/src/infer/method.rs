@@ -112,6 +112,21 @@ pub(super) fn is_method(name: &str) -> bool {
     TEXT.contains(&name) || LIST.contains(&name) || MAP.contains(&name)
 }
 
+/// The methods that a value may have; those of several kinds where it is not certain which it is.
+pub fn methods_of(ty: &Ty) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    for member in ty.members() {
+        let methods = match member.shown() {
+            Ty::Str(_) | Ty::Word(_) => TEXT,
+            Ty::List(_) => LIST,
+            Ty::Record(_) | Ty::Map(_) => MAP,
+            _ => continue,
+        };
+        found.extend(methods.iter().filter(|name| !found.contains(*name)).collect::<Vec<_>>());
+    }
+    found
+}
+
 impl<'t> Engine<'_, 't> {
     /// `object.name(args)`, where the object has no key of that name.
     pub(super) fn method(

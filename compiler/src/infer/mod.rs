@@ -8,6 +8,7 @@
 //! *Invariant:* what is not known is `any`, and nothing is ever said of it.
 
 mod arguments;
+mod around;
 mod call;
 pub mod data;
 mod env;
@@ -27,17 +28,16 @@ mod target;
 mod ty;
 mod unused;
 
+pub use around::{Around, SeenFile};
 pub use data::{Change, Data, Seen};
+pub use method::methods_of;
 pub use report::once_per_project;
-pub use reveal::{Revealed, reveal, reveal_at};
+pub use reveal::{Noted, Revealed, noted, reveal, reveal_at};
 pub use target::judge_target;
 pub use ty::{Field, MacroParam, MacroTy, Openness, Origin, Record, Ty, Unknown};
 
 use crate::{
-    check::{
-        View,
-        workspace::{Unit, Workspace},
-    },
+    check::View,
     diagnostic::{Diagnostic, Rule},
     source::Span,
     syntax::{Tree, expression::Expr},
@@ -59,7 +59,7 @@ pub(crate) fn rules() -> impl Iterator<Item = &'static Rule> {
 
 /// What the types of all files of a check hang on.
 pub struct World<'w> {
-    workspace: &'w Workspace<'w>,
+    around: &'w dyn Around,
     data: &'w Data,
     /// What files give to those that import them, by unit. Two threads may make one twice; waiting for each other could
     /// be waiting for ever.
@@ -73,8 +73,8 @@ thread_local! {
 
 impl<'w> World<'w> {
     /// A world over the files of a check.
-    pub fn new(workspace: &'w Workspace<'w>, data: &'w Data) -> Self {
-        Self { workspace, data, modules: Mutex::default() }
+    pub fn new(around: &'w dyn Around, data: &'w Data) -> Self {
+        Self { around, data, modules: Mutex::default() }
     }
 
     /// What a file gives to those that import it: a record of its names; and the files that this depends on.
@@ -88,7 +88,7 @@ impl<'w> World<'w> {
             return unknown();
         }
         VISITING.with_borrow_mut(|v| v.push(index));
-        let module = match self.workspace.units.get(index) {
+        let module = match self.around.file(index) {
             Some(unit) => Engine::new(self, index, unit).module(),
             None => unknown(),
         };
@@ -112,16 +112,17 @@ pub fn check_unit(world: &World<'_>, view: &View<'_>, found: &mut Vec<Diagnostic
     if unit.tree.template.is_plain() || crate::check::has_unreadable(&unit.tree) {
         return;
     }
-    let mut engine = Engine::new(world, view.index(), unit);
+    let Some(file) = world.around.file(view.index()) else { return };
+    let mut engine = Engine::new(world, view.index(), file);
     engine.run_file();
     engine.unused();
-    parameter::check(&engine, unit, found);
+    parameter::check(&engine, found);
     view.note_data();
     // Which files its imports name.
     let _ = view.uses();
     for file in &engine.files {
-        if let Some(other) = world.workspace.units.get(*file) {
-            view.other(&other.path);
+        if let Some(other) = world.around.file(*file) {
+            view.other(other.path);
         }
     }
     found.append(&mut engine.found);
@@ -139,7 +140,7 @@ enum Ask {
 /// Types the expressions of one file.
 struct Engine<'w, 't> {
     world: &'w World<'w>,
-    unit: &'t Unit,
+    unit: SeenFile<'t>,
     index: usize,
     tree: &'t Tree,
     env: Env<'t>,
@@ -162,12 +163,12 @@ struct Engine<'w, 't> {
     /// Types of expressions that are whole tags, by their first byte.
     roots: HashMap<u32, Ty>,
     /// Types of all expressions, where somebody wants them.
-    all: Option<Vec<(Span, Ty)>>,
+    all: Option<Noted>,
 }
 
 impl<'w, 't> Engine<'w, 't> {
-    fn new(world: &'w World<'w>, index: usize, unit: &'t Unit) -> Self {
-        let tree: &'t Tree = &unit.tree;
+    fn new(world: &'w World<'w>, index: usize, unit: SeenFile<'t>) -> Self {
+        let tree = unit.tree;
         let mut engine = Self {
             world,
             unit,
@@ -188,6 +189,13 @@ impl<'w, 't> Engine<'w, 't> {
         };
         engine.survey();
         engine
+    }
+
+    /// Notes the type of a place, where somebody wants it.
+    fn note(&mut self, span: Span, ty: &Ty) {
+        if let Some(all) = &mut self.all {
+            all.types.push((span, ty.clone()));
+        }
     }
 
     fn push(&mut self, diagnostic: Diagnostic) {

@@ -2,7 +2,7 @@
 
 use super::{Engine, arguments::misfit, secret};
 use crate::{
-    check::workspace::{Unit, UnitKind},
+    check::workspace::UnitKind,
     diagnostic::Diagnostic,
     lower::document::{Function, StateFile},
     syntax::{Node, NodeKind, ScalarStyle},
@@ -10,7 +10,8 @@ use crate::{
 };
 
 /// Checks the arguments of all states of a file.
-pub(super) fn check(engine: &Engine<'_, '_>, unit: &Unit, found: &mut Vec<Diagnostic>) {
+pub(super) fn check(engine: &Engine<'_, '_>, found: &mut Vec<Diagnostic>) {
+    let unit = engine.unit;
     if unit.kind != UnitKind::States
         || unit.tree.opaque.is_some()
         || engine.roots.values().all(|ty| ty.is_any() && !ty.is_secret())
@@ -25,7 +26,7 @@ pub(super) fn check(engine: &Engine<'_, '_>, unit: &Unit, found: &mut Vec<Diagno
         }
         for function in file.states.iter().chain(&file.extends).flat_map(|s| &s.functions) {
             let Some(name) = &function.name else { continue };
-            let registry = engine.world.workspace.registry;
+            let registry = engine.world.around.registry();
             if let Some(signature) = registry.get(FunctionKind::State, &name.module, &name.function) {
                 of_function(engine, function, signature, found);
                 secret::check_function(engine, function, signature, found);

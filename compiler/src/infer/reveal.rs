@@ -20,16 +20,30 @@ pub struct Revealed {
 /// The type at a byte of a file (an index of the workspace's units); nothing where no expression stands.
 pub fn reveal(workspace: &Workspace<'_>, data: &Data, index: usize, offset: u32) -> Option<Revealed> {
     let world = World::new(workspace, data);
-    let unit = workspace.units.get(index)?;
-    let mut engine = Engine::new(&world, index, unit);
-    engine.quiet = 1;
-    engine.all = Some(Vec::new());
-    engine.run_file();
-    let all = engine.all.take().unwrap_or_default();
+    let all = noted(&world, index)?.types;
     all.into_iter()
         .filter(|(span, _)| span.start <= offset && offset <= span.end)
         .min_by_key(|(span, _)| (span.end - span.start, span.start))
         .map(|(span, ty)| Revealed { span, ty })
+}
+
+/// What a walk through a file comes by.
+#[derive(Default)]
+pub struct Noted {
+    /// The types of expressions, and of names where they are bound, in the order of a render.
+    pub types: Vec<(Span, Ty)>,
+    /// What calls of macros give: the macro by the place of its name, the parameter by its position.
+    pub given: Vec<(Span, usize, Ty)>,
+}
+
+/// The types in a file.
+pub fn noted(world: &World<'_>, index: usize) -> Option<Noted> {
+    let file = world.around.file(index)?;
+    let mut engine = Engine::new(world, index, file);
+    engine.quiet = 1;
+    engine.all = Some(Noted::default());
+    engine.run_file();
+    engine.all.take()
 }
 
 /// The type at a line and column (in characters), both from 1, of a file of a project.

@@ -103,7 +103,7 @@ impl Engine<'_, '_> {
             Form::Compound => Target::parse(text, span),
             form => Target::parse_as(form, text, span),
         };
-        found.extend(target.check_groups(&self.world.workspace.project.config().nodegroups));
+        found.extend(target.check_groups(self.world.around.nodegroups()));
         found.extend(target.check_facts());
         found.extend(judge_target(self.world.data, &target));
         for diagnostic in found {

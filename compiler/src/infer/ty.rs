@@ -25,7 +25,7 @@ pub enum Unknown {
 }
 
 /// The type of an expression.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Ty {
     /// Anything.
     Any(Unknown),
@@ -90,7 +90,7 @@ pub enum Origin {
 }
 
 /// A map with known keys.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Record {
     /// The keys in the order they were met.
     pub fields: IndexMap<Arc<str>, Field>,
@@ -101,7 +101,7 @@ pub struct Record {
 }
 
 /// A known key.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Field {
     /// What its value can be.
     pub ty: Ty,
@@ -112,7 +112,7 @@ pub struct Field {
 }
 
 /// A macro as its callers see it.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MacroTy {
     /// Its name.
     pub name: String,
@@ -125,7 +125,7 @@ pub struct MacroTy {
 }
 
 /// A parameter of a macro.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MacroParam {
     /// Its name.
     pub name: String,

@@ -79,7 +79,7 @@ impl Engine<'_, '_> {
         }
         self.shadowed(&shadows);
         let is_entry = matches!(self.unit.kind, UnitKind::States | UnitKind::Settings | UnitKind::Top(_));
-        let others = self.world.workspace.used_as_template.contains_key(&*self.unit.path);
+        let others = self.world.around.is_used(self.unit.path);
         // What is included or imported with context may use anything; without it, it was perhaps meant to.
         let shares = self.unit.summary.uses.iter().any(|u| !matches!(u.kind, UseKind::Data));
         if !is_entry || others || shares || self.tree.opaque.is_some() {

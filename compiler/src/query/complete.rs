@@ -12,11 +12,12 @@ use super::{
 };
 use crate::{
     check::{calls::exec_name, workspace::find_template},
+    infer::Ty,
     project::CONFIG_FILE,
     source::FileId,
     syntax::{
         self, Node, NodeKind, Part, ScalarStyle, Tree,
-        expression::{Expr, ExprKind},
+        expression::Expr,
         parse_expr,
         segment::SegmentKind,
         template::StatementKind,
@@ -186,7 +187,8 @@ fn in_tag(
         replace: start..end,
         ..nothing.clone()
     };
-    let place = Place { index, context, tree, aliases: Aliases::of(&tree.template) };
+    let place =
+        Place { index, context, tree, inner: inner.clone(), kind, aliases: Aliases::of(&tree.template) };
     match all.as_slice() {
         [words @ .., Token { kind: TokenKind::Str { text: typed, closed: false }, range }] => {
             let start = range.start + 1;
@@ -208,6 +210,9 @@ struct Place<'a> {
     index: &'a Index,
     context: &'a Context,
     tree: &'a Tree,
+    /// The tag's text.
+    inner: Range<usize>,
+    kind: SegmentKind,
     aliases: Aliases,
 }
 
@@ -229,8 +234,8 @@ impl Place<'_> {
                 {
                     return (Expected::ExecFunction { module: None }, 0);
                 }
-                if let Some((root, path)) = self.chain(object) {
-                    return (Expected::Member { root, path, text: true }, 0);
+                if let Some(found) = self.member(object, true) {
+                    return (found, 0);
                 }
             }
             [callee @ .., Token { kind: TokenKind::Op("("), .. }] => {
@@ -241,17 +246,19 @@ impl Place<'_> {
                         typed[..skip].split(':').filter(|s| !s.is_empty()).map(str::to_owned).collect();
                     return (Expected::Member { root, path, text: true }, skip);
                 }
-                if let ExprKind::Attribute { object, name, .. } = &expr.kind
-                    && name == "get"
-                    && let Some(chain) = self.aliases.chain(object)
+                if let [object @ .., Token { kind: TokenKind::Op("."), .. }, get] = callee
+                    && matches!(&get.kind, TokenKind::Name(name) if name == "get" || name == "pop")
+                    && let Some(found) = self.member(object, true)
                 {
-                    let path = chain.segments.into_iter().map(|(s, _)| s).collect();
-                    return (Expected::Member { root: chain.root, path, text: true }, 0);
+                    return (found, 0);
                 }
             }
             [object @ .., Token { kind: TokenKind::Op("==" | "!="), .. }] => {
                 if let Some((root, path)) = self.chain(object) {
                     return (Expected::Compared { root, path }, 0);
+                }
+                if let Some(ty) = self.type_of(object) {
+                    return (Expected::ComparedText { ty }, 0);
                 }
             }
             _ => {}
@@ -355,10 +362,12 @@ impl Place<'_> {
             }
             _ => {}
         }
-        if let Some((root, path)) = self.chain(object) {
-            return Expected::Member { root, path, text: false };
+        if let Some(found) = self.member(object, false) {
+            return found;
         }
-        if let [.., Token { kind: TokenKind::Name(name), .. }] = object {
+        if let [before @ .., Token { kind: TokenKind::Name(name), .. }] = object
+            && !matches!(before, [.., Token { kind: TokenKind::Op("."), .. }])
+        {
             if name == "loop" {
                 return Expected::LoopAttribute;
             }
@@ -376,7 +385,50 @@ impl Place<'_> {
                 }
             }
         }
-        if object.is_empty() { Expected::Nothing } else { Expected::Method }
+        match self.type_of(object) {
+            _ if object.is_empty() => Expected::Nothing,
+            Some(ty) => Expected::Key { ty, text: false },
+            None => Expected::Method,
+        }
+    }
+
+    /// The type of the operand at the end of some words, where it is known. What stands behind the operand in its tag is
+    /// half typed, so the text is read without it.
+    fn type_of(&self, object: &[Token]) -> Option<Ty> {
+        let operand = operand_range(object)?;
+        let text: &str = &self.tree.text;
+        let (closer, closed) = match self.kind {
+            SegmentKind::Statement => (" %}", "%}"),
+            _ => (" }}", "}}"),
+        };
+        let behind = text.get(self.inner.end..)?;
+        // A tag that nothing closes is taken to end with its line.
+        let rest = match behind.trim_start_matches(['-', '+']).strip_prefix(closed) {
+            Some(rest) => rest,
+            None => {
+                text.get(operand.end..)?.find('\n').and_then(|at| text.get(operand.end + at..)).unwrap_or("")
+            }
+        };
+        let patched: Arc<str> = format!("{}{closer}{rest}", text.get(..operand.end)?).into();
+        let parsed = syntax::parse(FileId(u32::MAX), &patched);
+        let types = self.index.types_of(self.context, &parsed);
+        types.of(&operand).filter(|ty| !ty.is_any()).cloned()
+    }
+
+    /// A key of what some words end with: of facts, grains or settings, or of whatever has a known type.
+    fn member(&self, object: &[Token], text: bool) -> Option<Expected> {
+        let Some((root, path)) = self.chain(object) else {
+            // Names of imported files and of loops are other questions.
+            let ty = if text { self.type_of(object)? } else { return None };
+            return Some(Expected::Key { ty, text });
+        };
+        // Paths through lists, and what conditions say, only types know.
+        let is_known = root != Root::Settings
+            || self.index.settings().get(&path).is_some_and(|s| !s.children.is_empty());
+        if !is_known && let Some(ty) = self.type_of(object) {
+            return Some(Expected::Key { ty, text });
+        }
+        Some(Expected::Member { root, path, text })
     }
 
     fn chain(&self, object: &[Token]) -> Option<(Root, Vec<String>)> {
@@ -386,35 +438,39 @@ impl Place<'_> {
 
     /// The operand at the end of some tokens, with its calls, indices and attributes.
     fn operand(&self, words: &[Token]) -> Option<Arc<Expr>> {
-        let mut start = words.len();
-        loop {
-            let last = words.get(start.checked_sub(1)?)?;
-            match &last.kind {
-                TokenKind::Op(")" | "]") => {
-                    let open = open_bracket(words.get(..start - 1)?)?;
-                    start = open;
-                    let goes_on = start
-                        .checked_sub(1)
-                        .and_then(|at| words.get(at))
-                        .is_some_and(|t| matches!(t.kind, TokenKind::Name(_) | TokenKind::Op(")" | "]")));
-                    if !goes_on {
-                        break;
-                    }
-                }
-                TokenKind::Name(_) | TokenKind::Str { .. } => {
-                    start -= 1;
-                    match start.checked_sub(1).and_then(|at| words.get(at)) {
-                        Some(Token { kind: TokenKind::Op("."), .. }) => start -= 1,
-                        _ => break,
-                    }
-                }
-                _ => return None,
-            }
-        }
-        let range = words.get(start)?.range.start..words.last()?.range.end;
-        let (expr, _) = parse_expr(self.tree.file, &self.tree.text, range);
+        let (expr, _) = parse_expr(self.tree.file, &self.tree.text, operand_range(words)?);
         Some(Arc::new(expr))
     }
+}
+
+/// The place of the operand at the end of some tokens.
+fn operand_range(words: &[Token]) -> Option<Range<usize>> {
+    let mut start = words.len();
+    loop {
+        let last = words.get(start.checked_sub(1)?)?;
+        match &last.kind {
+            TokenKind::Op(")" | "]") => {
+                let open = open_bracket(words.get(..start - 1)?)?;
+                start = open;
+                let goes_on = start
+                    .checked_sub(1)
+                    .and_then(|at| words.get(at))
+                    .is_some_and(|t| matches!(t.kind, TokenKind::Name(_) | TokenKind::Op(")" | "]")));
+                if !goes_on {
+                    break;
+                }
+            }
+            TokenKind::Name(_) | TokenKind::Str { .. } => {
+                start -= 1;
+                match start.checked_sub(1).and_then(|at| words.get(at)) {
+                    Some(Token { kind: TokenKind::Op("."), .. }) => start -= 1,
+                    _ => break,
+                }
+            }
+            _ => return None,
+        }
+    }
+    Some(words.get(start)?.range.start..words.last()?.range.end)
 }
 
 fn takes_path(word: &str) -> bool {

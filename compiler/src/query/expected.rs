@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     check::workspace::UnitKind,
+    infer::Ty,
     lower::document::requisite_of_key,
     project::TreeKind,
     syntax::{Node, NodeKind, template::Template},
@@ -163,6 +164,18 @@ pub enum Expected {
     LoopAttribute,
     /// A method of a value of unknown type.
     Method,
+    /// A key or method of a value whose type is known.
+    Key {
+        /// The type.
+        ty: Ty,
+        /// Whether it stands in a text, so that any key can be written, and no method.
+        text: bool,
+    },
+    /// A text that a value is compared to whose type is known.
+    ComparedText {
+        /// The type.
+        ty: Ty,
+    },
     /// A filter.
     Filter,
     /// A test.

@@ -4,9 +4,11 @@ use super::{Mention, settings::SettingsTree};
 use crate::{
     check::{
         fold::Constants,
+        functions::CustomModules,
         summary::Summary,
         workspace::{UnitKind, Workspace},
     },
+    infer::Data,
     project::{Project, TreeKind},
     syntax::Tree,
     types::{FunctionName, Registry},
@@ -54,6 +56,10 @@ pub struct Index {
     includes: Vec<Vec<usize>>,
     settings: OnceLock<Arc<SettingsTree>>,
     usage: OnceLock<Usage>,
+    /// Facts and settings as types; nothing where nothing was checked.
+    pub(super) data: Option<Arc<Data>>,
+    /// The site's own modules.
+    pub(super) custom: CustomModules,
 }
 
 /// How often a project uses what can be written.
@@ -102,6 +108,8 @@ impl Index {
             includes: Vec::new(),
             settings: OnceLock::new(),
             usage: OnceLock::new(),
+            data: None,
+            custom: CustomModules::new(),
         }
     }
 
@@ -110,6 +118,7 @@ impl Index {
         project: Arc<Project>,
         registry: Arc<Registry>,
         workspace: &Workspace<'_>,
+        data: Arc<Data>,
         previous: Option<&Index>,
     ) -> Self {
         let mut settings_are_the_same = true;
@@ -170,7 +179,8 @@ impl Index {
         {
             let _ = settings.set(known.clone());
         }
-        Self { project, registry, files, by_path, includes, settings, usage }
+        let custom = workspace.custom.clone();
+        Self { project, registry, files, by_path, includes, settings, usage, data: Some(data), custom }
     }
 
     /// All files, sorted by path.
@@ -181,6 +191,16 @@ impl Index {
     /// The file of a path.
     pub fn file(&self, path: &str) -> Option<&Arc<IndexedFile>> {
         self.files.get(*self.by_path.get(path)?)
+    }
+
+    /// The number of a file among all.
+    pub(super) fn number(&self, path: &str) -> Option<usize> {
+        self.by_path.get(path).copied()
+    }
+
+    /// The file of a number.
+    pub(super) fn numbered(&self, number: usize) -> Option<&IndexedFile> {
+        self.files.get(number).map(|file| &**file)
     }
 
     /// What a path is: as the check read it, else as its place and name say.

@@ -19,6 +19,7 @@ mod rename;
 mod settings;
 mod state;
 mod template;
+mod types;
 mod words;
 
 pub use body::{Body, Shape};
@@ -27,13 +28,14 @@ pub use complete::{Completing, completing};
 pub use expected::Expected;
 pub use index::{Context, Index, IndexedFile, Usage};
 pub use mention::{Kind, Mention, Role, Symbol};
-pub use names::{LocalKind, LocalName, exported_names, names_at};
+pub use names::{LocalKind, LocalName, exported_names, kind as local_kind, names_at};
 pub use nodes::{literal_span, node_chain};
 pub use outline::{BodyForm, Outline, OutlineKind, StateAt, outline, state_at, states_of};
 pub use popular::{function_weight, parameter_place};
 pub use rename::{RenameError, RenameOutcome, rename};
 pub use settings::{SettingPlace, SettingsTree};
 pub use template::{ExecCall, exec_call_at};
+pub use types::{ParameterTypes, Types, filtered_value, keys_of, words_of};
 pub use words::{
     GENERIC_KEYS, GenericKey, STATEMENTS, Statement, filter_names, generic_key, global_doc, test_names,
 };

@@ -69,7 +69,7 @@ pub fn exported_names(tree: &Tree) -> Vec<LocalName> {
 }
 
 /// What binds the name at a place.
-pub(super) fn kind(template: &Template, span: Span) -> LocalKind {
+pub fn kind(template: &Template, span: Span) -> LocalKind {
     for block in &template.blocks {
         if !block.span.contains(span) {
             continue;

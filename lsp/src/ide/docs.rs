@@ -56,10 +56,14 @@ fn notes(param: &Param) -> String {
 
 /// A type's name, cut where it would fill the line.
 pub fn short(ty: &Type) -> String {
-    let text = ty.to_string();
-    match text.char_indices().nth(48) {
+    cut(&ty.to_string(), 48)
+}
+
+/// A text of at most so many characters; a longer one with `…` at its end.
+pub fn cut(text: &str, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text,
+        None => text.to_owned(),
     }
 }
 

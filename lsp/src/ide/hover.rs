@@ -1,9 +1,11 @@
 //! What a name means, in a few lines.
 
-use super::{docs, mention_at, preview::Chosen, shown_place};
+use super::{docs, mention_at, preview::Chosen, shown_place, typed};
+use std::cell::OnceCell;
 use zester_compiler::{
     check::UnitKind,
-    query::{self, Context, Index, Kind, LocalKind, Mention, Role, Symbol},
+    infer::Ty,
+    query::{self, Context, Index, Kind, LocalKind, Mention, Role, Root, Symbol, Types},
     source::Span,
     syntax::{NodeKind, Tree},
     target::{Subject, Target},
@@ -21,16 +23,123 @@ pub fn hover(
     offset: usize,
     chosen: Option<&Chosen>,
 ) -> Option<(Span, String)> {
-    let mentions = index.mentions_of(context, tree);
-    if let Some(mention) = mention_at(&mentions, offset)
-        && let Some(text) = page(index, tree, mention, chosen)
+    let page =
+        Page { index, context, tree, mentions: index.mentions_of(context, tree), types: OnceCell::new() };
+    if let Some(mention) = mention_at(&page.mentions, offset)
+        && let Some(text) = page.of(mention, chosen)
     {
         return Some((mention.span, text));
     }
-    target(index, context, tree, offset)
+    target(index, context, tree, offset).or_else(|| page.expression(offset))
 }
 
-fn page(index: &Index, tree: &Tree, mention: &Mention, chosen: Option<&Chosen>) -> Option<String> {
+/// What a page is made from. Types are worked out when they are first asked for.
+struct Page<'a> {
+    index: &'a Index,
+    context: &'a Context,
+    tree: &'a Tree,
+    mentions: Vec<Mention>,
+    types: OnceCell<Types>,
+}
+
+impl Page<'_> {
+    fn types(&self) -> &Types {
+        self.types.get_or_init(|| self.index.types_of(self.context, self.tree))
+    }
+
+    /// The innermost expression around a place, with its type. A literal says itself what it is.
+    fn expression(&self, offset: usize) -> Option<(Span, String)> {
+        let (span, ty) = self.types().at(offset as u32)?;
+        let text = self.tree.text.get(span.range())?;
+        let is_literal = match ty {
+            Ty::Str(Some(literal)) => text.get(1..text.len().saturating_sub(1)) == Some(&**literal),
+            _ => ty.to_string() == text,
+        };
+        let block = typed::block(text, ty);
+        (!is_literal && !block.is_empty()).then_some((span, block))
+    }
+
+    /// A macro's parameter: its default, and what calls give for it.
+    fn parameter(&self, name: &str, bound: Span) -> Option<String> {
+        let known = self.index.parameter_types(self.context, self.tree, bound)?;
+        let ty = Ty::union(known.default.iter().chain(&known.given).map(Ty::widened));
+        let calls = match known.given.len() {
+            0 => "No call in the project gives it".to_owned(),
+            1 => "One call gives it".to_owned(),
+            n => format!("{n} calls give it"),
+        };
+        let default = match known.default {
+            Some(_) => "it has a default",
+            None => "it has no default",
+        };
+        let ty = if ty == Ty::Never { Ty::DYNAMIC } else { ty };
+        Some(format!("{}{calls}; {default}.\n\n", typed::block(name, &ty)))
+    }
+
+    /// What a call or a filter gives, where it stands.
+    fn given(&self, at: Span) -> String {
+        let Some((span, ty)) = self.types().at(at.start) else { return String::new() };
+        // The literal of `salt['…']` is no answer.
+        if ty.is_any()
+            || span == at
+            || self.tree.text.get(span.range()).is_some_and(|t| t.starts_with(['"', '\'']))
+        {
+            return String::new();
+        }
+        format!("\nHere it gives `{}`.\n", typed::short(ty))
+    }
+
+    fn filter(&self, name: &str, span: Span) -> String {
+        let input =
+            query::filtered_value(self.tree, span).and_then(|value| self.types().of(&value.span.range()));
+        let Some(input) = input.filter(|ty| !ty.is_any()) else {
+            return format!("The filter `{name}`.\n{}", self.given(span));
+        };
+        let output = self.types().at(span.start).map_or_else(|| "any".to_owned(), |(_, ty)| typed::short(ty));
+        format!("```yaml\n{} | {name}: {output}\n```\n\nThe filter `{name}`.\n", typed::short(input))
+    }
+
+    fn of(&self, mention: &Mention, chosen: Option<&Chosen>) -> Option<String> {
+        let (index, tree) = (self.index, self.tree);
+        let typed_path = |root, path: &[String], name: &str| {
+            index.type_of_path(root, path).map(|ty| typed::block(name, &ty)).unwrap_or_default()
+        };
+        match &mention.symbol {
+            Symbol::Setting(path) => {
+                let block = typed_path(Root::Settings, path, &format!("settings.{}", path.join(".")));
+                Some(block + &setting(index, path, chosen))
+            }
+            // What lies above facts is no fact itself.
+            Symbol::Fact(path) if docs::fact(path).is_none() => {
+                let keys: Vec<String> = path.split('.').map(str::to_owned).collect();
+                let block = typed_path(Root::Facts, &keys, &format!("facts.{path}"));
+                (!block.is_empty()).then_some(block)
+            }
+            Symbol::Name { name, .. } => {
+                let bound =
+                    self.mentions.iter().find(|m| m.role == Role::Definition && m.symbol == mention.symbol);
+                let parameter = bound
+                    .filter(|m| query::local_kind(&tree.template, m.span) == LocalKind::Parameter)
+                    .and_then(|m| self.parameter(name, m.span));
+                let block = parameter.unwrap_or_else(|| {
+                    self.types()
+                        .of(&mention.span.range())
+                        .map(|ty| typed::block(name, ty))
+                        .unwrap_or_default()
+                });
+                let text = variable(index, tree, &mention.symbol);
+                (text.is_some() || !block.is_empty()).then(|| block + &text.unwrap_or_default())
+            }
+            Symbol::Filter(name) => Some(self.filter(name, mention.span)),
+            Symbol::Function(zester_compiler::types::FunctionKind::Exec, _) => {
+                page(index, mention, chosen).map(|text| text + &self.given(mention.span))
+            }
+            _ => page(index, mention, chosen),
+        }
+    }
+}
+
+fn page(index: &Index, mention: &Mention, chosen: Option<&Chosen>) -> Option<String> {
     let registry = &index.registry;
     match &mention.symbol {
         Symbol::Function(kind, name) => match docs::signature(registry, *kind, name) {
@@ -51,7 +160,6 @@ fn page(index: &Index, tree: &Tree, mention: &Mention, chosen: Option<&Chosen>) 
         }
         Symbol::State(name) => state(index, name, mention.kind.as_ref()),
         Symbol::File(path) => Some(file(index, path)),
-        Symbol::Setting(path) => Some(setting(index, path, chosen)),
         Symbol::Fact(path) => {
             let sample = chosen.and_then(|c| Some((c.facts.id.as_str(), c.facts.fact(path)?)));
             docs::fact(path).map(|text| text + &on_peel(sample))
@@ -60,15 +168,14 @@ fn page(index: &Index, tree: &Tree, mention: &Mention, chosen: Option<&Chosen>) 
             let sample = chosen.and_then(|c| Some((c.facts.id.as_str(), c.facts.grain(name)?)));
             docs::grain(name).map(|text| text + &on_peel(sample))
         }
-        Symbol::Name { .. } => variable(index, tree, &mention.symbol),
         Symbol::Global(name) => query::global_doc(name).map(|doc| format!("`{name}`\n\n{doc}\n")),
-        Symbol::Filter(name) => Some(format!("The filter `{name}`.\n")),
         Symbol::Test(name) => Some(format!("The test `{name}`.\n")),
         Symbol::Nodegroup(name) => {
             let group = index.project.config().nodegroups.get(name)?;
             Some(format!("The nodegroup `{name}`\n\n```\n{group}\n```\n{}", peels_of(index, group)))
         }
-        Symbol::Missing(_) => None,
+        // Those are `Page::of`'s.
+        Symbol::Setting(_) | Symbol::Name { .. } | Symbol::Filter(_) | Symbol::Missing(_) => None,
     }
 }
 
@@ -78,10 +185,7 @@ fn on_peel(sample: Option<(&str, &Value)>) -> String {
 }
 
 fn cut(text: &str) -> String {
-    match text.char_indices().nth(120) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
+    docs::cut(text, 120)
 }
 
 fn state(index: &Index, name: &str, kind: Option<&Kind>) -> Option<String> {
@@ -186,7 +290,7 @@ fn variable(index: &Index, tree: &Tree, symbol: &Symbol) -> Option<String> {
                 .mentions_of(&index.context(file), tree)
                 .into_iter()
                 .find(|m| m.symbol == *symbol && m.role == Role::Definition)?;
-            (LocalKind::Variable, definition.span)
+            (query::local_kind(&tree.template, definition.span), definition.span)
         }
     };
     let line_start = tree.text.get(..span.start as usize)?.rfind('\n').map_or(0, |at| at + 1);

@@ -12,6 +12,7 @@ pub mod preview;
 pub mod selection;
 pub mod signature;
 pub mod tokens;
+mod typed;
 
 use zester_compiler::query::{Index, Mention, Symbol};
 

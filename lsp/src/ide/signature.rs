@@ -48,30 +48,30 @@ pub fn signature(index: &Index, context: &Context, tree: &Tree, offset: usize) -
     }
     // A macro of this file or of an imported one.
     let name = call.name.as_ref()?;
-    let last = name.rsplit('.').next()?;
-    let own = query::exported_names(tree).into_iter().find(|n| n.name == *name);
-    let names = match own.map(|n| n.kind) {
-        Some(LocalKind::Macro(names)) => names,
-        _ => {
-            let mentions = index.mentions_of(context, tree);
-            let file = mentions.iter().find_map(|m| match &m.symbol {
-                Symbol::Name { file, name, scope: None } if name == last && *file != context.path => {
-                    Some(file)
-                }
-                _ => None,
-            })?;
-            let found =
-                query::exported_names(&index.file(file)?.tree).into_iter().find(|n| n.name == last)?;
-            match found.kind {
-                LocalKind::Macro(names) => names,
-                _ => return None,
-            }
-        }
-    };
+    let names = macro_parameters(index, context, tree, name)?;
     Some(SignatureHelp {
         label: format!("{name}({})", names.join(", ")),
         doc: "A macro.".to_owned(),
         active: place(&names),
         parameters: names.into_iter().map(|n| (n, String::new())).collect(),
     })
+}
+
+/// The parameters of a macro of a file, or of one that the file imports (`macro`, `module.macro`).
+pub fn macro_parameters(index: &Index, context: &Context, tree: &Tree, name: &str) -> Option<Vec<String>> {
+    let last = name.rsplit('.').next()?;
+    let own = query::exported_names(tree).into_iter().find(|n| n.name == name);
+    if let Some(LocalKind::Macro(names)) = own.map(|n| n.kind) {
+        return Some(names);
+    }
+    let mentions = index.mentions_of(context, tree);
+    let file = mentions.iter().find_map(|m| match &m.symbol {
+        Symbol::Name { file, name, scope: None } if name == last && *file != context.path => Some(file),
+        _ => None,
+    })?;
+    let found = query::exported_names(&index.file(file)?.tree).into_iter().find(|n| n.name == last)?;
+    match found.kind {
+        LocalKind::Macro(names) => Some(names),
+        _ => None,
+    }
 }

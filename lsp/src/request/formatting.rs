@@ -1,11 +1,13 @@
-//! `textDocument/formatting`, `textDocument/rangeFormatting`: the layout of `zester fmt`.
+//! `textDocument/formatting`, `rangeFormatting`, `onTypeFormatting`: the layout of `zester fmt`.
 
 use crate::server::{Answer, Seen};
-use gen_lsp_types::{DocumentFormattingParams, DocumentRangeFormattingParams, TextEdit};
+use gen_lsp_types::{
+    DocumentFormattingParams, DocumentOnTypeFormattingParams, DocumentRangeFormattingParams, TextEdit,
+};
 use zester_compiler::{
     check::UnitKind,
     diagnostic::Edit,
-    format::{Layout, Untouched, format, format_range},
+    format::{Layout, Untouched, format, format_range, format_typed},
 };
 
 fn layout(seen: &Seen) -> Option<Layout> {
@@ -32,4 +34,11 @@ pub fn answer(seen: &Seen, _: DocumentFormattingParams) -> Answer<Option<Vec<Tex
 pub fn range(seen: &Seen, params: DocumentRangeFormattingParams) -> Answer<Option<Vec<TextEdit>>> {
     let range = seen.lines().bytes(params.range);
     Ok(layout(seen).and_then(|layout| answered(seen, format_range(&seen.tree(), layout, range))))
+}
+
+/// The line that a line break began, or the tag that a brace closed.
+pub fn on_type(seen: &Seen, params: DocumentOnTypeFormattingParams) -> Answer<Option<Vec<TextEdit>>> {
+    let offset = seen.lines().offset(params.position);
+    let (Some(_), Some(typed)) = (layout(seen), params.ch.chars().next()) else { return Ok(None) };
+    Ok(answered(seen, Ok(format_typed(&seen.tree(), offset, typed))))
 }

@@ -50,6 +50,7 @@ pub(super) fn of(client: &Client) -> Value {
         },
         "documentFormattingProvider": true,
         "documentRangeFormattingProvider": true,
+        "documentOnTypeFormattingProvider": { "firstTriggerCharacter": "\n", "moreTriggerCharacter": ["}"] },
         "foldingRangeProvider": true,
         "selectionRangeProvider": true,
         "documentLinkProvider": { "resolveProvider": false },

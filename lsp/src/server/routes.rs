@@ -21,6 +21,7 @@ pub(super) fn route(method: &str) -> Option<Route> {
         "textDocument/codeAction" => (typed(r::code_action::answer), true),
         "textDocument/formatting" => (typed(r::formatting::answer), false),
         "textDocument/rangeFormatting" => (typed(r::formatting::range), false),
+        "textDocument/onTypeFormatting" => (typed(r::formatting::on_type), false),
         "textDocument/semanticTokens/full" => (typed(r::semantic_tokens::full), false),
         "textDocument/semanticTokens/full/delta" => (typed(r::semantic_tokens::delta), false),
         "textDocument/semanticTokens/range" => (typed(r::semantic_tokens::range), false),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use zester_compiler::{
     diagnostic::apply,
-    format::{Layout, format, format_range},
+    format::{Layout, format, format_range, format_typed},
     source::FileId,
     syntax::{Tree as Syntax, parse, segment::SegmentKind, segment::segments},
 };
@@ -140,4 +140,50 @@ fn ranges_change_their_own_states_only() {
             assert_eq!(whole, all, "{} {path}", tree.name);
         }
     }
+}
+
+/// A line that is written below another one, deeper than it or as the next item of its list, is begun in the column that
+/// the formatter has for it.
+#[test]
+fn new_lines_begin_where_the_formatter_has_them() {
+    let (mut asked, mut right, mut wrong) = (0, 0, Vec::new());
+    for tree in trees() {
+        for (path, text) in tree.files.iter().filter(|(path, _)| is_source(path)) {
+            let text = formatted(path, text);
+            let lines: Vec<&str> = text.split_inclusive('\n').collect();
+            let mut start = 0;
+            for pair in lines.windows(2) {
+                start += pair[0].len();
+                let (above, below) = (pair[0].trim_end(), pair[1].trim_end());
+                let column = |line: &str| line.len() - line.trim_start().len();
+                let is_word = |line: &str| !line.trim().is_empty() && !line.trim().starts_with(['#', '{']);
+                let deeper = column(below) > column(above);
+                let item = column(below) == column(above)
+                    && below.trim().starts_with('-')
+                    && above.trim().starts_with('-');
+                if !is_word(above) || !is_word(below) || !(deeper || item) {
+                    continue;
+                }
+                // What is typed so far ends with the line break.
+                let typed = &text[..start];
+                let edits = format_typed(&read(typed), typed.len(), '\n');
+                let line = apply(typed, &edits)[start..].to_owned();
+                asked += 1;
+                if line.len() == column(below) {
+                    right += 1;
+                } else {
+                    wrong.push(format!(
+                        "{path}: {} for {} below {above:?}: {below:?}",
+                        line.len(),
+                        column(below)
+                    ));
+                }
+            }
+        }
+    }
+    assert!(asked > 500, "{asked}");
+    for line in &wrong {
+        println!("{line}");
+    }
+    assert!(right * 100 >= asked * 95, "{right} of {asked}");
 }

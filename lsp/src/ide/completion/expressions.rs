@@ -1,7 +1,7 @@
 //! What can be written inside of template tags.
 
-use super::{Asked, Item, ItemKind, escaped};
-use crate::ide::docs;
+use super::{Asked, Item, ItemKind, escaped, typed};
+use crate::ide::{docs, signature, typed::short};
 use std::collections::HashMap;
 use zester_compiler::{
     query::{self, ExecCall, LocalKind, Root, STATEMENTS, Symbol},
@@ -136,6 +136,17 @@ pub(super) fn names(asked: &Asked<'_>, call: Option<&ExecCall>) -> Vec<Item> {
             );
         }
     }
+    if let Some(names) = call
+        .and_then(|c| c.name.as_ref())
+        .and_then(|name| signature::macro_parameters(asked.index, asked.context, asked.tree, name))
+    {
+        for (at, name) in names.iter().enumerate() {
+            let rank = if call.is_some_and(|c| at >= c.position) { 100 + at as u32 } else { 200 };
+            found.push(
+                Item::new(format!("{name}="), ItemKind::Property, rank).detail("parameter of the macro"),
+            );
+        }
+    }
     found.push(Item::new("not", ItemKind::Keyword, 150));
     found
 }
@@ -174,15 +185,8 @@ pub(super) fn members(asked: &Asked<'_>, root: Root, path: &[String], text: bool
     // What cannot be written behind a dot is offered in texts only.
     if !text {
         found.retain(|i| i.label.chars().all(|c| c.is_alphanumeric() || c == '_'));
-        for (at, method) in ["get", "items", "keys", "values"].iter().enumerate() {
-            let call = if *method == "get" { "get($1)" } else { method };
-            let item = Item::new(*method, ItemKind::Function, 5000 + at as u32).detail("method");
-            found.push(match (*method, asked.snippets) {
-                ("get", true) => item.insert(call, true),
-                ("get", false) => item,
-                _ => item.insert(format!("{method}()"), false),
-            });
-        }
+        let ty = asked.index.type_of_path(root, path);
+        found.extend(typed::methods(asked, ty.as_ref().filter(|ty| !ty.is_any())));
     }
     found
 }
@@ -193,9 +197,14 @@ fn settings(asked: &Asked<'_>, path: &[String]) -> Vec<Item> {
     tree.children
         .iter()
         .map(|(name, child)| {
-            let detail = child.places.first().map(|p| p.value.clone()).unwrap_or_default();
             let mut all = path.to_vec();
             all.push(name.clone());
+            let value = child.places.first().map(|p| p.value.as_str()).unwrap_or_default();
+            let ty = asked.index.type_of_path(Root::Settings, &all).filter(|ty| !ty.is_any());
+            let detail = match ty {
+                Some(ty) if child.children.is_empty() => format!("{} = {value}", short(&ty)),
+                _ => value.to_owned(),
+            };
             let rank = 1000 - used.get(name).copied().unwrap_or(0).min(500);
             Item::new(name, ItemKind::Property, rank).detail(detail).doc(format!("setting {}", all.join(":")))
         })
@@ -338,17 +347,17 @@ pub(super) fn compared(asked: &Asked<'_>, root: Root, path: &[String]) -> Vec<It
     for example in doc.unwrap_or_default().split('`').skip(1).step_by(2) {
         add(example, 10);
     }
-    if path.first().is_some_and(|p| p == "os_family") {
-        for family in ["Debian", "RedHat", "Suse", "Arch", "Alpine", "FreeBSD"] {
-            add(family, 5);
-        }
-    }
     if root == Root::Settings
         && let Some(tree) = asked.index.settings().get(path)
     {
         for place in &tree.places {
             add(place.value.trim_matches(['"', '\'']), 3);
         }
+    }
+    // Words that the value nearly always is.
+    let ty = asked.index.type_of_path(root, path);
+    for (at, word) in ty.iter().flat_map(query::words_of).enumerate() {
+        add(&word, 6 + at as u32);
     }
     found
 }
@@ -375,31 +384,6 @@ pub(super) fn loop_attributes() -> Vec<Item> {
         "depth",
     ];
     words.iter().enumerate().map(|(at, word)| Item::new(*word, ItemKind::Property, at as u32)).collect()
-}
-
-/// Methods of texts, lists and maps.
-pub(super) fn methods() -> Vec<Item> {
-    let words = [
-        "get",
-        "items",
-        "split",
-        "append",
-        "update",
-        "keys",
-        "values",
-        "format",
-        "replace",
-        "startswith",
-        "endswith",
-        "strip",
-        "join",
-        "lower",
-        "upper",
-        "extend",
-        "pop",
-        "setdefault",
-    ];
-    words.iter().enumerate().map(|(at, word)| Item::new(*word, ItemKind::Function, at as u32)).collect()
 }
 
 pub(super) fn filters() -> Vec<Item> {

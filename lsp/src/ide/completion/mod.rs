@@ -7,6 +7,7 @@ mod references;
 mod requisites;
 mod resolve;
 mod settings;
+mod typed;
 mod values;
 
 pub use resolve::documentation;
@@ -149,7 +150,9 @@ pub fn complete(index: &Index, context: &Context, tree: &Tree, offset: usize, sn
         Expected::Compared { root, path } => expressions::compared(&asked, *root, path),
         Expected::Attribute { file } => expressions::exported(&asked, file, &[]),
         Expected::LoopAttribute => expressions::loop_attributes(),
-        Expected::Method => expressions::methods(),
+        Expected::Method => typed::any_methods(&asked),
+        Expected::Key { ty, text } => typed::keys(&asked, ty, *text),
+        Expected::ComparedText { ty } => typed::compared(ty),
         Expected::Filter => expressions::filters(),
         Expected::Test => expressions::tests(),
         Expected::ExecFunction { module } => expressions::exec_functions(&asked, module.as_deref()),

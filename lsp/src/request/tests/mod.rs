@@ -6,6 +6,7 @@ mod completion;
 mod editor;
 mod names;
 mod structure;
+mod typed;
 
 use editor::Editor;
 

@@ -141,3 +141,25 @@ fn previews_for_a_peel() {
     let error = run(&mut editor, "zester.render", json!({ "uri": uri, "peel": "db-01" })).unwrap_err();
     assert!(error.contains("no facts are known of `db-01`") && error.contains("web-01"), "{error}");
 }
+
+/// The document of the cursor after what was typed before it has been laid out.
+fn laid_out(line: &str, by: &str, typed: &str) -> String {
+    let mut editor = opened(line, by);
+    let options = json!({ "ch": typed, "options": { "tabSize": 2, "insertSpaces": true } });
+    let edits = editor.at_cursor("textDocument/onTypeFormatting", &options).unwrap();
+    let (path, uri) = (editor.cursor.0.clone(), editor.uri(&editor.cursor.0));
+    let edits = edits.as_array().cloned().unwrap_or_default();
+    let edit = json!({ "changes": { uri: edits } });
+    editor.edited(&edit).remove(&path).unwrap_or_else(|| editor.files[&path].clone())
+}
+
+#[test]
+fn lines_and_tags_are_laid_out_while_they_are_typed() {
+    let text = laid_out("    - require:\n", "    - require:\n<|>\n", "\n");
+    assert!(text.contains("    - require:\n      \n      - pkg: nginx\n"), "{text}");
+    let text = laid_out("{{ nginx.package }}", "{{nginx.package}}<|>", "}");
+    assert!(text.contains("    - name: {{ nginx.package }}\n"), "{text}");
+    // What a template emits may have any layout.
+    let text = laid_out("{% set nginx = ", "{%set x = 1%}<|>{% set nginx = ", "}");
+    assert!(text.contains("{%set x = 1%}"), "{text}");
+}
