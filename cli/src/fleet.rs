@@ -15,14 +15,18 @@ use zester_executor::{
     runner::{Counts, Outcome},
 };
 
-/// Runs a command's future on a runtime of its own.
-pub fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+/// A runtime for a command.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|e| Failure::new(format!("no threads: {e}")))?;
-    runtime.block_on(future)
+        .map_err(|e| Failure::new(format!("no threads: {e}")))
+}
+
+/// Runs a command's future on a runtime of its own.
+pub fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    runtime()?.block_on(future)
 }
 
 /// The directory of an operator's keys: `--access`, `ZESTER_ACCESS`, or `~/.config/zester`.

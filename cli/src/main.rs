@@ -62,6 +62,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Completions(args) => command::completions::run(args),
         Command::Lsp(args) => command::lsp::run(args),
         Command::Run(args) => command::run::run(common, args),
+        Command::Orch(args) => command::orch::run(common, args),
         Command::Job(args) => command::job::run(common, args),
         Command::Publish(args) => command::publish::run(common, args),
         Command::Init(args) => command::init::run(common, args),

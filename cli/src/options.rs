@@ -61,6 +61,7 @@ pub enum Command {
     Completions(command::completions::CompletionsArgs),
     Lsp(command::lsp::LspArgs),
     Run(command::run::RunArgs),
+    Orch(command::orch::OrchArgs),
     Job(command::job::JobArgs),
     Publish(command::publish::PublishArgs),
     Init(command::init::InitArgs),

@@ -10,6 +10,7 @@ pub mod job;
 pub mod local;
 pub mod master;
 pub mod operator;
+pub mod orchestration;
 pub mod peel;
 pub mod publish;
 pub mod revision;

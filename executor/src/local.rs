@@ -15,7 +15,9 @@ use zester_compiler::{
     template::{Environment, Functions, RenderInput, Rendered},
     types::{Effect, Facts, Map, Value},
 };
-use zester_stdlib::{Cancel, Context, Library, Machine, NoPeers, Peers, RunCache, StateFiles, facts};
+use zester_stdlib::{
+    Cancel, Context, Library, Machine, NoPeers, Peers, RunCache, StateFiles, facts, zester::Fleet,
+};
 
 /// What a person says beside the project.
 #[derive(Clone, Default, Debug)]
@@ -81,6 +83,7 @@ pub struct Local {
     facts: OnceLock<Arc<Facts>>,
     cancel: Cancel,
     peers: OnceLock<Arc<dyn Peers>>,
+    fleet: OnceLock<Arc<dyn Fleet>>,
     /// What is wrong with custom facts, to be shown once.
     problems: Mutex<Vec<String>>,
 }
@@ -173,6 +176,7 @@ impl Local {
             facts: OnceLock::new(),
             cancel,
             peers: OnceLock::new(),
+            fleet: OnceLock::new(),
             problems: Mutex::default(),
         }
     }
@@ -185,6 +189,16 @@ impl Local {
     /// Asks these peers for what they publish; nobody is asked without. The first call wins.
     pub fn set_peers(&self, peers: Arc<dyn Peers>) {
         let _ = self.peers.set(peers);
+    }
+
+    /// What a person said beside the project.
+    pub fn options(&self) -> &LocalOptions {
+        &self.options
+    }
+
+    /// Steps of an orchestration ask this fleet; without one they fail. The first call wins.
+    pub fn set_fleet(&self, fleet: Arc<dyn Fleet>) {
+        let _ = self.fleet.set(fleet);
     }
 
     /// Facts of this machine, custom ones and those of `--facts` among them.
@@ -243,6 +257,16 @@ impl Local {
 
     /// Lowers refs, or the highstate when there are none.
     pub fn lower(&self, refs: &[String], facts: &Arc<Facts>, settings: &Arc<Value>) -> Lowered {
+        let request = if refs.is_empty() { Request::Highstate } else { Request::Refs(refs.to_vec()) };
+        self.lower_request(request, facts, settings)
+    }
+
+    /// Lowers refs as an orchestration.
+    pub fn lower_orchestration(&self, refs: &[String], facts: &Arc<Facts>, settings: &Arc<Value>) -> Lowered {
+        self.lower_request(Request::Orchestration(refs.to_vec()), facts, settings)
+    }
+
+    fn lower_request(&self, request: Request, facts: &Arc<Facts>, settings: &Arc<Value>) -> Lowered {
         self.bind_functions(facts, settings);
         let environment = self.environment();
         let renderer = TemplateRenderer {
@@ -261,7 +285,7 @@ impl Local {
             settings,
             nodegroups: &self.project.config().nodegroups,
             env: self.options.env.as_deref(),
-            request: if refs.is_empty() { Request::Highstate } else { Request::Refs(refs.to_vec()) },
+            request,
         })
     }
 
@@ -302,6 +326,7 @@ impl Local {
                 test: self.options.test,
             }),
             peers: self.peers.get().cloned().unwrap_or_else(|| Arc::new(NoPeers)),
+            fleet: self.fleet.get().cloned(),
             library: self.library.clone(),
             run: Arc::new(RunCache::default()),
             cancel: self.cancel.clone(),

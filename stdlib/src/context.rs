@@ -3,6 +3,7 @@
 use crate::provider::{
     Accounts, Commands, Disk, FileSystem, Packages, Processes, Services, ShadowUtils, detect,
 };
+use crate::zester::Fleet;
 use std::{
     any::Any,
     collections::HashMap,
@@ -153,6 +154,8 @@ pub struct Context {
     pub tree: Arc<dyn StateFiles>,
     /// What other peels publish.
     pub peers: Arc<dyn Peers>,
+    /// The fleet, in an orchestration.
+    pub fleet: Option<Arc<dyn Fleet>>,
     /// All functions, for `module.run` and guards that call.
     pub library: Arc<crate::Library>,
     /// Things computed once per run.

@@ -43,6 +43,7 @@ mod test;
 mod timezone;
 mod user;
 mod virtualenv;
+pub mod zester;
 
 pub use cmd::environment::variables as environment;
 pub use context::{Cancel, Context, Machine, ManagedPaths, NoPeers, Peers, RunCache, StateFiles};
@@ -84,6 +85,7 @@ pub fn library() -> Library {
     timezone::register(&mut library);
     user::register(&mut library);
     virtualenv::register(&mut library);
+    zester::register(&mut library);
     elsewhere::register(library.registry_mut());
     library
 }

@@ -2,7 +2,10 @@
 
 use crate::{Context, Failure, Plan, State};
 use std::{collections::HashMap, sync::Arc};
-use zester_compiler::types::{Arguments, FunctionKind, Map, Registry, Type, Value};
+use zester_compiler::{
+    diagnostic::nearest,
+    types::{Arguments, FunctionKind, Map, Registry, Signature, Type, Value},
+};
 
 /// A state function bound to its arguments, without its type.
 pub trait StateFunction: Send + Sync {
@@ -54,6 +57,16 @@ impl Library {
         self
     }
 
+    /// Adds a state function under the names of several modules.
+    pub fn state_of<T: State + 'static>(&mut self, modules: &[&'static str]) -> &mut Self {
+        for module in modules {
+            let signature = Signature { module, ..T::signature() };
+            self.states.insert(signature.name(), |args| Ok(Box::new(T::from_values(args)?)));
+            self.registry.add(signature);
+        }
+        self
+    }
+
     /// Adds an exec function.
     pub fn exec<T: Exec + 'static>(&mut self) -> &mut Self {
         let signature = T::signature();
@@ -76,6 +89,37 @@ impl Library {
     pub fn build(&self, name: &str, args: &Map) -> Result<Box<dyn StateFunction>, String> {
         let build = self.states.get(name).ok_or_else(|| format!("there is no state function `{name}`"))?;
         build(args)
+    }
+
+    /// Whether an exec function, or one of those that run states, can be called like this; the error is a sentence
+    /// with the nearest name.
+    pub fn check_call(&self, name: &str, args: &[Value], kwargs: &Map) -> Result<(), String> {
+        const STATES: [&str; 3] = ["state.apply", "state.highstate", "state.sls"];
+        if STATES.contains(&name) {
+            return Ok(());
+        }
+        let Some((module, function)) = name.split_once('.') else {
+            return Err(format!("`{name}` is no function; write module.function, as `test.ping`"));
+        };
+        let hint = |near: Option<&str>| near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+        let Some(signature) = self.registry.get(FunctionKind::Exec, module, function) else {
+            let own = self.registry.signatures(FunctionKind::Exec).map(|s| s.name());
+            let names: Vec<String> = own.chain(STATES.map(str::to_owned)).collect();
+            let near = nearest(name, names.iter().map(String::as_str));
+            return Err(format!("there is no function `{name}`{}", hint(near)));
+        };
+        for key in kwargs.keys() {
+            if signature.param(key).is_none() && !signature.open {
+                let near = nearest(key, signature.params.iter().map(|p| p.name));
+                return Err(format!("`{name}` has no argument `{key}`{}", hint(near)));
+            }
+        }
+        let most = signature.params.len();
+        let takes_list = signature.params.last().is_some_and(|p| matches!(p.ty, Type::List(_)));
+        if args.len() > most && !takes_list {
+            return Err(format!("`{name}` takes at most {most} arguments, {} are given", args.len()));
+        }
+        Ok(())
     }
 
     /// Calls an exec function with positional and named arguments, bound and converted by its signature.

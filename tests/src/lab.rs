@@ -69,6 +69,16 @@ impl Lab {
         self.lab(&[&["exec", "--"], words].concat())
     }
 
+    /// Starts `zester …` as the lab's operator, and does not wait for its end; what it says is for the caller to read.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn spawn(&self, words: &[&str]) -> Child {
+        let mut command = self.command();
+        command.args(["exec", "--"]).args(words).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.spawn().expect("zester can be started")
+    }
+
     /// Starts a peel of its own that asks to be `id`; its log is in the file that is given back with it.
     ///
     /// # Panics

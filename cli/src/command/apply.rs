@@ -153,7 +153,7 @@ pub fn run(common: &Common, args: &ApplyArgs) -> Result<Exit, Failure> {
     let result = runner::run(
         &dag,
         &context,
-        RunOptions { failhard: args.failhard, mask: with.mask },
+        RunOptions { failhard: args.failhard, mask: with.mask, lock: None },
         observer.as_ref(),
     );
     match common.output {
@@ -185,7 +185,7 @@ pub fn run(common: &Common, args: &ApplyArgs) -> Result<Exit, Failure> {
 }
 
 /// Asks the run to end on SIGINT and SIGTERM; the first one is remembered.
-fn signals(cancel: &Cancel) -> Result<Arc<AtomicUsize>, Failure> {
+pub(super) fn signals(cancel: &Cancel) -> Result<Arc<AtomicUsize>, Failure> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let seen = Arc::new(AtomicUsize::new(0));
     for signal in [SIGINT, SIGTERM] {
@@ -197,7 +197,7 @@ fn signals(cancel: &Cancel) -> Result<Arc<AtomicUsize>, Failure> {
 }
 
 /// Checks the files the run uses; with an error in them nothing is touched.
-fn checked(local: &Local, dag: &Dag, color: bool) -> Result<bool, Failure> {
+pub(super) fn checked(local: &Local, dag: &Dag, color: bool) -> Result<bool, Failure> {
     let used: BTreeSet<&str> = dag.graph.node_weights().map(|n| &*n.origin.file).collect();
     let paths: Vec<String> = used.into_iter().map(str::to_owned).collect();
     if paths.is_empty() {

@@ -8,14 +8,7 @@ use crate::{
 };
 use clap::{Args, Subcommand};
 use serde_json::json;
-use zester_executor::{
-    bus::id::JobId,
-    job::{
-        message::{JobStatus, PeelStatus},
-        owner, store,
-    },
-    operator::{Operator, Peels, Report},
-};
+use zester_executor::{bus::id::JobId, job::message::PeelStatus, operator::Operator};
 
 /// Jobs of the last days: what was asked, by whom, what came of it.
 #[derive(Args)]
@@ -120,14 +113,14 @@ async fn list(common: &Common, operator: &Operator, limit: usize) -> Result<Exit
 }
 
 async fn show(common: &Common, operator: &Operator, jid: &JobId) -> Result<Exit, Failure> {
-    let report = report(operator, jid).await?;
+    let report = operator.report(jid).await.map_err(failure)?;
     fleet::show(common, &report)?;
     Ok(fleet::exit(&report, false))
 }
 
 /// The same call where it did not succeed.
 fn retry(common: &Common, jid: &JobId, sending: &Sending) -> Result<Exit, Failure> {
-    let report = block_on(async { report(&connect(common).await?, jid).await })?;
+    let report = block_on(async { connect(common).await?.report(jid).await.map_err(failure) })?;
     if !report.record.status.is_final() {
         return Err(Failure::new(format!("the job {jid} has not ended; `zester job kill {jid}` stops it")));
     }
@@ -138,34 +131,4 @@ fn retry(common: &Common, jid: &JobId, sending: &Sending) -> Result<Exit, Failur
         return Ok(Exit::Fine);
     }
     super::run::send(common, &format!("L@{}", names.join(",")), report.record.call, sending, false)
-}
-
-async fn report(operator: &Operator, jid: &JobId) -> Result<Report, Failure> {
-    let mut record = operator.job(jid).await.map_err(failure)?;
-    let names =
-        store::glance_targets(operator.bus(), &record).await.map_err(|e| Failure::new(e.to_string()))?;
-    let found = if record.status.is_final() {
-        operator.returns(jid, &names).await
-    } else {
-        operator.glance_returns(jid, &names).await
-    };
-    let mut returns = found.map_err(failure)?;
-    let peels: Peels = names
-        .into_iter()
-        .enumerate()
-        .map(|(place, peel)| {
-            let result = returns.remove(&peel);
-            let status = result.as_ref().map_or_else(|| record.unheard(place), |r| r.status);
-            (peel, (status, result))
-        })
-        .collect();
-    // Returns that came after the end are in the record a little later.
-    if record.status.is_final() {
-        let mut counts = indexmap::IndexMap::new();
-        for (status, _) in peels.values() {
-            *counts.entry(*status).or_insert(0) += 1;
-        }
-        record.status = owner::status(&counts, record.status == JobStatus::Canceled);
-    }
-    Ok(Report { record, peels })
 }

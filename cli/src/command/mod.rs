@@ -22,6 +22,7 @@ pub mod lab;
 pub mod lsp;
 pub mod master;
 pub mod migrate;
+pub mod orch;
 pub mod peel;
 pub mod plan;
 pub mod publish;

@@ -10,12 +10,11 @@ use serde_json::json;
 use std::io::{IsTerminal, Write};
 use zester_compiler::{
     diagnostic::nearest,
-    types::{FunctionKind, Map, Value},
+    types::{Map, Value},
 };
 use zester_executor::{
-    job::message::{Batch, Call, Job, PeelStatus, VERSION},
-    operator::{Heard, Operator},
-    peel::now_ms,
+    job::message::{Call, PeelStatus},
+    operator::{self, Heard},
 };
 
 /// How a job is sent.
@@ -35,10 +34,22 @@ pub struct Sending {
     pub fail_limit: Option<u64>,
     /// Only so many of the peels that match, by chance.
     #[arg(long, value_name = "N")]
-    pub subset: Option<usize>,
+    pub subset: Option<u64>,
     /// Prints the job's id and does not wait for its end.
     #[arg(long = "async")]
     pub detached: bool,
+}
+
+impl From<&Sending> for operator::Sending {
+    fn from(said: &Sending) -> Self {
+        Self {
+            timeout_ms: said.timeout,
+            batch: said.batch.clone(),
+            batch_wait_ms: said.batch_wait.unwrap_or_default(),
+            fail_limit: said.fail_limit,
+            subset: said.subset,
+        }
+    }
 }
 
 /// Runs a function on the peels that match: the same as `zester '<target>' module.function`.
@@ -120,7 +131,8 @@ fn read_call(function: &str, words: &[String]) -> Result<Call, Failure> {
         }
     }
     let test = matches!(kwargs.shift_remove("test"), Some(Value::Bool(true)));
-    check_function(function, &args, &kwargs)?;
+    // A function that no peel knows is refused before anything is sent.
+    zester_executor::local::library().check_call(function, &args, &kwargs).map_err(Failure::new)?;
     Ok(Call { function: function.to_owned(), args, kwargs, test })
 }
 
@@ -130,48 +142,6 @@ pub fn read_value(text: &str) -> Result<Value, Failure> {
     }
     // What is no YAML is text: `a: b: c` in a shell command.
     Ok(zester_compiler::project::read_yaml(text).unwrap_or_else(|_| Value::Str(text.to_owned())))
-}
-
-/// A function that no peel knows is refused before anything is sent.
-fn check_function(function: &str, args: &[Value], kwargs: &Map) -> Result<(), Failure> {
-    const STATES: [&str; 3] = ["state.apply", "state.highstate", "state.sls"];
-    if STATES.contains(&function) {
-        return Ok(());
-    }
-    let library = zester_executor::local::library();
-    let registry = library.registry();
-    let Some((module, name)) = function.split_once('.') else {
-        return Err(Failure::new(format!(
-            "`{function}` is no function; write module.function, as `test.ping`"
-        )));
-    };
-    let Some(signature) = registry.get(FunctionKind::Exec, module, name) else {
-        let names: Vec<String> = registry
-            .signatures(FunctionKind::Exec)
-            .map(|s| s.name())
-            .chain(STATES.map(str::to_owned))
-            .collect();
-        let near = nearest(function, names.iter().map(String::as_str));
-        let hint = near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
-        return Err(Failure::new(format!("there is no function `{function}`{hint}")));
-    };
-    for name in kwargs.keys() {
-        if signature.param(name).is_none() && !signature.open {
-            let near = nearest(name, signature.params.iter().map(|p| p.name));
-            let hint = near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
-            return Err(Failure::new(format!("`{function}` has no argument `{name}`{hint}")));
-        }
-    }
-    let most = signature.params.len();
-    let takes_list =
-        signature.params.last().is_some_and(|p| matches!(p.ty, zester_compiler::types::Type::List(_)));
-    if args.len() > most && !takes_list {
-        return Err(Failure::new(format!(
-            "`{function}` takes at most {most} arguments, {} are given",
-            args.len()
-        )));
-    }
-    Ok(())
 }
 
 /// Resolves, sends, follows, shows.
@@ -184,7 +154,7 @@ pub fn send(
 ) -> Result<Exit, Failure> {
     block_on(async {
         let operator = connect(common).await?;
-        let job = make_job(&operator, target, call, sending).await?;
+        let job = operator.prepare(target, call, &sending.into()).await.map_err(failure)?;
         let Some(job) = job else {
             eprintln!("zester: no peel matches `{target}`");
             return Ok(Exit::NoPeel);
@@ -216,64 +186,6 @@ pub fn send(
         let _ = operator.bus().drain().await;
         Ok(exit)
     })
-}
-
-async fn make_job(
-    operator: &Operator,
-    target: &str,
-    call: Call,
-    sending: &Sending,
-) -> Result<Option<Job>, Failure> {
-    let (mut targets, _) = operator.resolve(target).await.map_err(failure)?;
-    if targets.count == 0 {
-        return Ok(None);
-    }
-    if let Some(subset) = sending.subset {
-        if targets.peels.is_empty() {
-            return Err(Failure::new("a subset of so many peels cannot be taken; name a narrower target"));
-        }
-        let mut peels = targets.peels.clone();
-        use rand::seq::SliceRandom;
-        peels.shuffle(&mut rand::rng());
-        peels.truncate(subset.max(1));
-        targets = zester_executor::job::message::Targets::of(target, peels);
-    }
-    let batch = match &sending.batch {
-        None => None,
-        Some(text) => Some(Batch {
-            size: portion(text, targets.count)?,
-            wait_ms: sending.batch_wait.unwrap_or_default(),
-            fail_limit: sending.fail_limit,
-        }),
-    };
-    // Changing work may take an hour; a peel that is back within it still gets it.
-    let default = if call.function.starts_with("state.") { 3_600_000 } else { 300_000 };
-    Ok(Some(Job {
-        v: VERSION,
-        jid: zester_executor::bus::id::JobId::generate(),
-        call,
-        targets,
-        timeout_ms: sending.timeout.unwrap_or(default),
-        batch,
-        created_ms: now_ms(),
-        metadata: indexmap::IndexMap::new(),
-    }))
-}
-
-fn portion(text: &str, count: u64) -> Result<u64, Failure> {
-    let wrong =
-        || Failure::new(format!("`{text}` is no portion; write a number of peels, or a share as 10%"));
-    let size = match text.strip_suffix('%') {
-        Some(share) => {
-            let share: f64 = share.parse().map_err(|_| wrong())?;
-            if !(0.0..=100.0).contains(&share) || share == 0.0 {
-                return Err(wrong());
-            }
-            (count as f64 * share / 100.0).ceil() as u64
-        }
-        None => text.parse().map_err(|_| wrong())?,
-    };
-    if size == 0 { Err(wrong()) } else { Ok(size) }
 }
 
 /// Milliseconds of `90s`, `1.5h`, `250ms`; a bare number is seconds.

@@ -510,25 +510,26 @@ fn check_exec(
     {
         return;
     }
+    diagnostics.push(unknown_exec(name, span, registry));
+}
+
+/// The finding about a function that does not exist, with what may have been meant.
+pub(super) fn unknown_exec(name: &str, span: Span, registry: &Registry) -> Diagnostic {
+    let (module, function) = name.split_once('.').unwrap_or((name, ""));
     let functions: Vec<&str> = registry
         .functions(FunctionKind::Exec, module)
         .chain(registry.elsewhere_functions(FunctionKind::Exec, module))
         .collect();
     let message = format!("There is no function `{name}`");
     if let Some(near) = nearest(function, functions.iter().copied()) {
-        diagnostics.push(
-            Diagnostic::new(&UNKNOWN_EXEC_FUNCTION, span, message)
-                .help(format!("did you mean `{module}.{near}`?")),
-        );
-        return;
+        return Diagnostic::new(&UNKNOWN_EXEC_FUNCTION, span, message)
+            .help(format!("did you mean `{module}.{near}`?"));
     }
     if registry.get(FunctionKind::State, module, function).is_some()
         || registry.exists_elsewhere(FunctionKind::State, module, function)
     {
-        diagnostics.push(Diagnostic::new(&UNKNOWN_EXEC_FUNCTION, span, message).help(format!(
-            "`{name}` exists as a state function: write a state instead of calling it in a template"
-        )));
-        return;
+        return Diagnostic::new(&UNKNOWN_EXEC_FUNCTION, span, message)
+            .help(format!("`{name}` exists as a state function: write a state instead of calling it"));
     }
     let modules: Vec<&str> = registry
         .modules(FunctionKind::Exec)
@@ -543,16 +544,13 @@ fn check_exec(
         && module.len() > 4
         && let Some(near) = nearest(module, modules.iter().copied())
     {
-        diagnostics.push(
-            Diagnostic::new(&UNKNOWN_EXEC_FUNCTION, span, message)
-                .help(format!("did you mean `{near}.{function}`?")),
-        );
-        return;
+        return Diagnostic::new(&UNKNOWN_EXEC_FUNCTION, span, message)
+            .help(format!("did you mean `{near}.{function}`?"));
     }
     let mut diagnostic = Diagnostic::new(&UNKNOWN_EXEC_FUNCTION, span, message)
         .help("a custom module lives in `_modules/` of the state tree");
     diagnostic.severity = Severity::Warning;
-    diagnostics.push(diagnostic);
+    diagnostic
 }
 
 /// Named arguments against the signature of a function that is provided here.

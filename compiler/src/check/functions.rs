@@ -218,6 +218,7 @@ mod tests {
                 effect: Effect::Mutating,
                 watches: false,
                 never_changes: false,
+                fleet: false,
                 platforms: &[],
             });
         }

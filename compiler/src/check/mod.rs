@@ -16,6 +16,7 @@ mod kinds;
 mod library;
 pub(crate) mod memory;
 mod mentioned;
+pub(crate) mod orchestration;
 mod order;
 pub mod parameters;
 pub(crate) mod pattern;
@@ -130,6 +131,7 @@ pub(crate) fn rules() -> impl Iterator<Item = &'static Rule> {
         functions::RULES,
         ids::RULES,
         imports::RULES,
+        orchestration::RULES,
         order::RULES,
         parameters::RULES,
         references::RULES,

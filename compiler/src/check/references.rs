@@ -1,6 +1,7 @@
 //! Refs between files: includes, excludes, and files nothing refers to.
 
 use super::{
+    orchestration,
     summary::RefDecl,
     workspace::{Unit, UnitKind, Workspace},
 };
@@ -363,7 +364,10 @@ pub fn unreachable(
     if tops.is_empty() {
         return;
     }
-    let mut named = Vec::new();
+    let (mut named, open) = orchestration::applied(workspace);
+    if open {
+        return;
+    }
     for top in tops {
         let Some(top) = top else { return };
         named.extend(top);

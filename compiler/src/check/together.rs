@@ -6,7 +6,7 @@
 use super::{
     ids,
     memory::Memory,
-    order, references,
+    orchestration, order, references,
     summary::Summary,
     targets, top, whole,
     workspace::{UnitKind, Workspace, in_parallel},
@@ -37,6 +37,7 @@ pub fn check_together(
 ) {
     let mut starts: Vec<Vec<usize>> = Vec::new();
     let mut tops: Vec<Option<Vec<usize>>> = Vec::new();
+    let mut selected: Vec<usize> = Vec::new();
     for unit in &workspace.units {
         // Those of the settings have been read for what is inferred.
         if unit.kind != UnitKind::Top(TreeKind::States) {
@@ -44,7 +45,8 @@ pub fn check_together(
         }
         let files = top::check_top(workspace, unit, TreeKind::States, found);
         found.extend(files.selections.iter().flat_map(|s| infer::judge_target(data, &s.target)));
-        let all = files.groups.iter().flatten().copied().collect();
+        let all: Vec<usize> = files.groups.iter().flatten().copied().collect();
+        selected.extend(&all);
         tops.push((!files.open).then_some(all));
         starts.extend(files.groups);
     }
@@ -55,6 +57,7 @@ pub fn check_together(
         .extend(workspace.states().filter(|(i, _)| !workspace.includes[*i].is_empty()).map(|(i, _)| vec![i]));
     check_refs(workspace, found);
     check_targets(workspace, found);
+    orchestration::check_orchestrations(workspace, data, selected, found);
     references::include_cycles(workspace, found);
     references::unreachable(workspace, &tops, found);
     let files = order_of_files(workspace);

@@ -28,6 +28,7 @@ fn registry() -> Registry {
         effect: Effect::Mutating,
         watches: false,
         never_changes: false,
+        fleet: false,
         platforms: &[],
     });
     registry

@@ -48,6 +48,8 @@ pub enum Request {
     Refs(Vec<String>),
     /// What the top files select for this peel.
     Highstate,
+    /// As [`Self::Refs`], for an orchestration: steps that ask the fleet may be among the states.
+    Orchestration(Vec<String>),
 }
 
 /// Whose plan, of what.
@@ -121,6 +123,7 @@ pub fn lower(input: &LowerInput<'_>) -> Lowered {
         custom: input.custom,
         places: &units.places,
         files: input.project.files(),
+        orchestration: matches!(input.request, Request::Orchestration(_)),
         diagnostics: Vec::new(),
     };
     let mut states = Vec::with_capacity(drafts.all.len());
@@ -152,7 +155,7 @@ pub fn lower(input: &LowerInput<'_>) -> Lowered {
 
 fn load(input: &LowerInput<'_>, units: &mut Units<'_>) {
     match &input.request {
-        Request::Refs(refs) => {
+        Request::Refs(refs) | Request::Orchestration(refs) => {
             let text = refs.join(" ");
             let file = input.project.files().add(COMMAND_LINE, text);
             let mut start = 0;

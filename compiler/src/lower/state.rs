@@ -8,6 +8,7 @@ use super::{
 use crate::{
     check::{
         functions::{CustomModules, check_function},
+        orchestration::not_on_a_peel,
         parameters::{Bound, Extent, bind, check_name},
     },
     diagnostic::Diagnostic,
@@ -33,6 +34,8 @@ pub(super) struct Preparer<'p> {
     pub custom: &'p CustomModules,
     pub places: &'p Places,
     pub files: &'p Files,
+    /// Whether the fleet may be asked.
+    pub orchestration: bool,
     pub diagnostics: Vec<Diagnostic>,
 }
 
@@ -43,6 +46,9 @@ impl Preparer<'_> {
             self.unknown_function(draft, sls, env, states);
             return;
         };
+        if signature.fleet && !self.orchestration {
+            self.diagnostics.push(not_on_a_peel(&draft.name.to_string(), draft.function.name_span()));
+        }
         let template = Template::default();
         let bound = bind(&draft.function, &signature, Extent::Whole, &template, &mut self.diagnostics);
         let primary = signature.primary().map(|p| p.name);
@@ -132,6 +138,7 @@ impl Preparer<'_> {
             effect: crate::types::Effect::Mutating,
             watches: false,
             never_changes: false,
+            fleet: false,
             platforms: &[],
         };
         let bound = bind(&draft.function, &open, Extent::Whole, &Template::default(), &mut self.diagnostics);

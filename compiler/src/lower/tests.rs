@@ -61,6 +61,7 @@ fn registry() -> Registry {
             effect: Effect::Mutating,
             watches: false,
             never_changes: module == "test",
+            fleet: false,
             platforms: &[],
         });
     };

@@ -80,7 +80,7 @@ impl NoteKind {
             }
             Self::Reactor => "the file is kept under its name and not read; find another way to what it does",
             Self::Orchestration => {
-                "the file is kept under its name and not read; run its steps with `zester apply -t` and `zester run -t`"
+                "the file is kept under its name and not read; write its steps as `zester.state`, `zester.function` and `zester.runner`"
             }
             Self::Python => {
                 "it is not run: use functions that `zester doc` lists; facts of your own go to `facts.d`"

@@ -106,6 +106,14 @@ fn argument(collector: &mut Collector<'_>, function: &Function<'_>, argument: &A
         _ => collector.push(span, Symbol::GenericKey(key.clone().into_owned()), Role::Reference),
     }
     match key.as_ref() {
+        // What a step of an orchestration applies on peels.
+        "sls" if signature.is_some_and(|s| s.fleet) => {
+            let env = collector.context.env.clone();
+            for item in nodes::items(argument.value) {
+                collector.reference(TreeKind::States, &env, item);
+            }
+            collector.reference(TreeKind::States, &env, argument.value);
+        }
         "name" if !known || signature.and_then(|s| s.primary()).is_some_and(|p| p.name == "name") => {
             named(collector, argument.value, Role::Definition);
         }

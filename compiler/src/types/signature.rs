@@ -81,6 +81,8 @@ pub struct Signature {
     pub watches: bool,
     /// It never reports changes, so `onchanges` on it can never be met.
     pub never_changes: bool,
+    /// It is a step of an orchestration: it asks the fleet, and no peel can run it.
+    pub fleet: bool,
     /// `os.family` values it works on; empty for all.
     pub platforms: &'static [&'static str],
 }

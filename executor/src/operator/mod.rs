@@ -1,8 +1,12 @@
 //! The operator's side: which peels, run it there, what came of it.
 
+mod events;
 mod follow;
+mod prepare;
 
+pub use events::{Events, Happened, check_tag};
 pub use follow::{Heard, Peels, Report};
+pub use prepare::Sending;
 
 use crate::{
     auth::{
@@ -21,9 +25,10 @@ use crate::{
     },
     job::{
         message::{
-            Ask, Decision, Dispatched, EventMessage, Job, JobRecord, JobReturn, OperatorRequest,
+            Ask, Decision, Dispatched, EventMessage, Job, JobRecord, JobReturn, JobStatus, OperatorRequest,
             ResolveRequest, ResolveResponse, Targets, VERSION,
         },
+        owner,
         store::{self, JobStoreError},
     },
     peel::now_ms,
@@ -215,6 +220,35 @@ impl Operator {
         let entry = self.bus.kv(Bucket::Jobs).get(jid.as_str()).await?;
         let entry = entry.ok_or_else(|| OperatorError::NoJob(jid.clone()))?;
         Ok(codec::decode(&entry.value)?)
+    }
+
+    /// What came of a job so far: its record, and each of its peels.
+    pub async fn report(&self, jid: &JobId) -> Result<Report, OperatorError> {
+        let mut record = self.job(jid).await?;
+        let names = store::glance_targets(&self.bus, &record).await?;
+        let mut returns = if record.status.is_final() {
+            self.returns(jid, &names).await?
+        } else {
+            self.glance_returns(jid, &names).await?
+        };
+        let peels: Peels = names
+            .into_iter()
+            .enumerate()
+            .map(|(place, peel)| {
+                let result = returns.remove(&peel);
+                let status = result.as_ref().map_or_else(|| record.unheard(place), |r| r.status);
+                (peel, (status, result))
+            })
+            .collect();
+        // Returns that came after the end are in the record a little later.
+        if record.status.is_final() {
+            let mut counts = indexmap::IndexMap::new();
+            for (status, _) in peels.values() {
+                *counts.entry(*status).or_insert(0) += 1;
+            }
+            record.status = owner::status(&counts, record.status == JobStatus::Canceled);
+        }
+        Ok(Report { record, peels })
     }
 
     /// The stored returns of a job's peels, as some replica knows them: for showing while the job goes on.

@@ -257,7 +257,7 @@ impl Host {
         };
         let context = local.context(&facts, &settings.value);
         let failhard = matches!(call.kwargs.get("failhard"), Some(Value::Bool(true)));
-        let result = runner::run(&dag, &context, RunOptions { failhard, mask }, observer);
+        let result = runner::run(&dag, &context, RunOptions { failhard, mask, lock: None }, observer);
         let first = result.states.iter().find(|s| s.result == Outcome::Failed);
         let (status, error) = match result.status {
             Status::Done => (PeelStatus::Done, None),

@@ -29,7 +29,7 @@ impl Ended {
         Self::failed(Failure::new("the state ended in a bug of ours; please report it"))
     }
 
-    fn failed(failure: Failure) -> Self {
+    pub fn failed(failure: Failure) -> Self {
         Self { outcome: Outcome::Failed, changes: failure.changes, comment: failure.message, skip: None }
     }
 }

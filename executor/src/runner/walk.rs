@@ -2,18 +2,21 @@
 
 use super::{
     gate::{Finished, Verdict, judge},
+    lock::Lock,
     result::{Counts, Observer, Outcome, Return, SkipReason, StateResult, Status},
     state::{self, Ended},
 };
 use std::{
     collections::{BTreeSet, HashMap},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 use zester_compiler::{
     ir::{Dag, Node, NodeIndex, Requisite},
     settings::Mask,
+    types::FunctionKind,
 };
-use zester_stdlib::{Context, ManagedPaths};
+use zester_stdlib::{Context, Failure, ManagedPaths};
 
 /// How a run is run.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -22,6 +25,9 @@ pub struct RunOptions {
     pub failhard: bool,
     /// What nobody may read in results.
     pub mask: Mask,
+    /// The lock that a state which changes this machine holds while it runs, where not the whole run holds it: an
+    /// orchestration.
+    pub lock: Option<PathBuf>,
 }
 
 /// How far a question "would it change?" is passed on along `prereq`, `onchanges` and `onfail`.
@@ -37,6 +43,7 @@ struct Walk<'a> {
     aborted: Option<String>,
     failhard: bool,
     mask: Mask,
+    lock: Option<PathBuf>,
 }
 
 /// Runs a plan to its end, its failhard, or a cancellation.
@@ -53,6 +60,7 @@ pub fn run(dag: &Dag, cx: &Context, options: RunOptions, observer: &dyn Observer
         aborted: None,
         failhard: options.failhard,
         mask: options.mask,
+        lock: options.lock,
     };
     let mut at = 0;
     while at < total {
@@ -236,6 +244,20 @@ impl Walk<'_> {
         self.observer.begins(at, total, &self.mask.text(node.id.clone()), &function);
     }
 
+    /// The lock for states that change this machine, if they are to hold one.
+    fn hold(&self, states: &[usize]) -> Result<Option<Lock>, String> {
+        let Some(path) = self.lock.as_ref().filter(|_| !self.base.test) else { return Ok(None) };
+        let registry = self.base.library.registry();
+        let changes = states.iter().map(|at| &self.node(*at).function).any(|name| {
+            let signature = registry.get(FunctionKind::State, &name.module, &name.function);
+            name.module != "test" && !signature.is_some_and(|s| s.fleet)
+        });
+        if !changes {
+            return Ok(None);
+        }
+        Lock::take(path, Some(&self.base.cancel)).map(Some).map_err(|e| e.to_string())
+    }
+
     fn run_one(&mut self, at: usize) {
         let total = self.results.len();
         let node = self.node(at);
@@ -245,7 +267,10 @@ impl Walk<'_> {
         let clock = Instant::now();
         let node = self.node(at);
         let (ended, cause) = match decision {
-            Ok(watched) => (state::run(node, &state::context(self.base, node), watched), None),
+            Ok(watched) => match self.hold(&[at]) {
+                Ok(_lock) => (state::run(node, &state::context(self.base, node), watched), None),
+                Err(error) => (Ended::failed(Failure::new(error)), None),
+            },
             Err(skipped) => skipped,
         };
         let result = state::report(node, &self.mask, ended, started, clock.elapsed());
@@ -271,6 +296,19 @@ impl Walk<'_> {
                 }
             }
         }
+        let places: Vec<usize> = runs.iter().map(|(n, _)| *n).collect();
+        let _lock = match self.hold(&places) {
+            Ok(lock) => lock,
+            Err(error) => {
+                for (n, _) in std::mem::take(&mut runs) {
+                    let ended = Ended::failed(Failure::new(error.clone()));
+                    let result =
+                        state::report(self.node(n), &self.mask, ended, chrono::Utc::now(), Duration::ZERO);
+                    done.push((n, result, None));
+                }
+                None
+            }
+        };
         let (dag, base, mask) = (self.dag, self.base, &self.mask);
         std::thread::scope(|scope| {
             let running: Vec<_> = runs

@@ -16,7 +16,7 @@
 //! }
 //! ```
 //!
-//! On the struct, `state("module.function", …)` or `exec("module.function", …)` with: `watches`, `never_changes`,
+//! On the struct, `state("module.function", …)` or `exec("module.function", …)` with: `watches`, `never_changes`, `fleet`,
 //! `pure` / `probe` / `command` / `mutating` (exec only), `platforms("debian", …)`, `any_of(…)`,
 //! `exactly_one_of(…)`, `at_most_one_of(…)`, `requires("a", "b")`. On a field, `arg(…)` with: `primary`,
 //! `alias = "…"` (repeatable), `name = "…"`, `default = literal`, `one_of("a", "b")`, `ty = expression of type
@@ -64,6 +64,7 @@ struct Function {
     exec: bool,
     watches: bool,
     never_changes: bool,
+    fleet: bool,
     effect: &'static str,
     platforms: Vec<LitStr>,
     constraints: Vec<Tokens>,
@@ -87,6 +88,7 @@ fn function_of(input: &DeriveInput) -> Result<Function> {
             exec,
             watches: false,
             never_changes: false,
+            fleet: false,
             effect: if exec { "Probe" } else { "Mutating" },
             platforms: Vec::new(),
             constraints: Vec::new(),
@@ -100,6 +102,7 @@ fn function_of(input: &DeriveInput) -> Result<Function> {
             match word.to_string().as_str() {
                 "watches" => function.watches = true,
                 "never_changes" => function.never_changes = true,
+                "fleet" => function.fleet = true,
                 "pure" => function.effect = "Pure",
                 "probe" => function.effect = "Probe",
                 "command" => function.effect = "Command",
@@ -262,7 +265,8 @@ fn expand(input: &DeriveInput) -> Result<Tokens> {
         }
     });
     let ident = &input.ident;
-    let Function { module, name, exec, watches, never_changes, effect, platforms, constraints } = function;
+    let Function { module, name, exec, watches, never_changes, fleet, effect, platforms, constraints } =
+        function;
     let kind = if exec { quote!(Exec) } else { quote!(State) };
     let effect = syn::Ident::new(effect, ident.span());
     Ok(quote! {
@@ -287,6 +291,7 @@ fn expand(input: &DeriveInput) -> Result<Tokens> {
                     effect: ::zester_compiler::types::Effect::#effect,
                     watches: #watches,
                     never_changes: #never_changes,
+                    fleet: #fleet,
                     platforms: &[#(#platforms),*],
                 }
             }

@@ -9,6 +9,7 @@ mod daemon;
 mod enrollment;
 mod jobs;
 mod lab;
+mod orchestration;
 mod permissions;
 mod sealing;
 mod wire;

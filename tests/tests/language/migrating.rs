@@ -60,7 +60,7 @@ fn the_plans_of_a_site_stay_for_every_machine() {
         let mut before = meaning(old.clone(), machine);
         let after = meaning(new.clone(), machine);
         // What is kept under its name is no state file any more.
-        before.retain(|reference, _| !reference.starts_with("orch.") && !reference.starts_with("reactor."));
+        before.retain(|reference, _| !reference.starts_with("reactor."));
         // A source that was renamed is named by its new name.
         let before: BTreeMap<_, _> =
             before.into_iter().map(|(r, plan)| (r, plan.replace(".sls", ".zy"))).collect();
@@ -105,7 +105,6 @@ fn names_are_changed_and_nothing_else() {
         notes,
         [
             (NoteKind::Reactor, "states/reactor/start.sls", 2),
-            (NoteKind::Orchestration, "states/orch/deploy.sls", 2),
             (NoteKind::Python, "states/_modules/answers.py", 1),
         ]
     );
@@ -121,7 +120,7 @@ fn what_is_not_proven_is_left_to_a_person() {
         .with("salt/d.zy", "y: test.nop\n")
         // Targets are no functions.
         .with("salt/top.sls", "base:\n  salt.state: [a]\n  local.web.example: [a]\n")
-        .with("salt/g.sls", "x:\n  salt:\n    - function\n    - tgt: '*'\n")
+        .with("salt/g.sls", "x:\n  salt:\n    - wheel\n    - name: key.list\n")
         // `f.sls` is a ref here: the file `sls` in the directory `a`.
         .with("salt/e.sls", "include:\n  - f.sls\n")
         .with("salt/f/sls.sls", "z: test.nop\n")

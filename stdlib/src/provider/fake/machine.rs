@@ -140,6 +140,7 @@ impl FakeMachine {
             settings: Arc::new(self.settings.clone()),
             tree: self.tree.clone(),
             peers: Arc::new(crate::NoPeers),
+            fleet: None,
             library: Arc::new(Library::new()),
             run: self.run.clone(),
             cancel: Cancel::default(),

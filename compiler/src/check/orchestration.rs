@@ -1,0 +1,242 @@
+//! Orchestrations: steps that ask the fleet, and the files, targets and functions that they name.
+
+use super::{
+    calls::unknown_exec,
+    references::{check_name, is_written},
+    summary::{ArgumentDecl, FunctionDecl, StateDecl},
+    workspace::{Unit, Workspace},
+};
+use crate::{
+    check::functions::NOT_PROVIDED,
+    diagnostic::{Diagnostic, Severity},
+    infer,
+    project::TreeKind,
+    rule,
+    source::Span,
+    target::{Form, Target},
+    types::{FunctionKind, Registry, Value, decode::decode_value},
+};
+use std::collections::HashSet;
+
+rule! {
+    /// A step of an orchestration stands among the states of a peel.
+    ///
+    /// `zester.state`, `zester.function`, `zester.runner` and `zester.wait_for_event` ask the fleet: other peels and
+    /// the masters. A peel may not do that, so a run that has one of them is refused before anything is touched.
+    ///
+    /// ```yaml
+    /// -- states/top.zy --
+    /// base:
+    ///   'web-1': [rollout]
+    /// -- states/rollout.zy --
+    /// databases first:
+    ///   zester.state:
+    ///     - tgt: 'db-*'
+    ///     - highstate: true
+    /// ```
+    ///
+    /// Leave the file out of the top file and run it with `zester orch rollout`:
+    ///
+    /// ```yaml
+    /// -- states/rollout.zy --
+    /// databases first:
+    ///   zester.state:
+    ///     - tgt: 'db-*'
+    ///     - highstate: true
+    /// ```
+    pub ORCHESTRATION_ON_PEEL = "Z0229", "orchestration-on-peel", Error;
+}
+
+/// The finding about a step in a plan of a peel.
+pub fn not_on_a_peel(function: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        &ORCHESTRATION_ON_PEEL,
+        span,
+        format!("`{function}` asks the fleet, which no peel may do"),
+    )
+    .help("run the file as an orchestration, from an operator's machine: `zester orch REF`")
+}
+
+/// Functions that run states, which peels know by themselves.
+const RUN_STATES: [&str; 3] = ["state.apply", "state.highstate", "state.sls"];
+
+fn is_step(registry: &Registry, function: &FunctionDecl) -> bool {
+    function.name.as_ref().is_some_and(|name| {
+        registry.get(FunctionKind::State, &name.module, &name.function).is_some_and(|s| s.fleet)
+    })
+}
+
+/// All steps of orchestrations.
+fn steps<'w>(
+    workspace: &'w Workspace<'w>,
+) -> impl Iterator<Item = (usize, &'w Unit, &'w StateDecl, &'w FunctionDecl)> {
+    workspace.states().flat_map(move |(index, unit)| {
+        unit.summary.states.iter().flat_map(move |state| {
+            let functions = state.functions.iter().filter(|f| is_step(workspace.registry, f));
+            functions.map(move |function| (index, unit, state, function))
+        })
+    })
+}
+
+fn argument<'f>(function: &'f FunctionDecl, name: &str) -> Option<&'f ArgumentDecl> {
+    function.arguments.iter().find(|a| a.name == name)
+}
+
+/// The only text that an argument can be; nothing where it is computed or depends on a branch.
+fn only<'f>(function: &'f FunctionDecl, name: &str) -> Option<&'f str> {
+    match argument(function, name)?.values.as_slice() {
+        [(value, _)] => value.text(),
+        _ => None,
+    }
+}
+
+/// Files that orchestrations apply on peels; and whether there may be more.
+pub fn applied(workspace: &Workspace<'_>) -> (Vec<usize>, bool) {
+    let (mut files, mut open) = (Vec::new(), false);
+    for (_, unit, _, function) in steps(workspace) {
+        open |= function.open;
+        for (name, _) in argument(function, "sls").into_iter().flat_map(|a| &a.values) {
+            let Some(text) = name.text() else {
+                open = true;
+                continue;
+            };
+            for name in text.split(',') {
+                files.extend(workspace.resolve(TreeKind::States, &unit.env, name.trim(), &unit.tree_path));
+            }
+        }
+    }
+    (files, open)
+}
+
+/// Checks what steps name. `selected` are the files that top files give to peels.
+pub fn check_orchestrations(
+    workspace: &Workspace<'_>,
+    data: &infer::Data,
+    selected: Vec<usize>,
+    found: &mut Vec<Diagnostic>,
+) {
+    let mut on_peels: Option<HashSet<usize>> = None;
+    for (index, unit, state, function) in steps(workspace) {
+        let on_peels = on_peels
+            .get_or_insert_with(|| workspace.closure_of(selected.clone(), true).into_iter().collect());
+        if on_peels.contains(&index)
+            && let Some(name) = &function.name
+        {
+            let mut finding = not_on_a_peel(&name.to_string(), function.span);
+            finding.message = format!("{}, and the top file gives this file to peels", finding.message);
+            found.push(finding);
+        }
+        if unit.tree.opaque.is_some() {
+            continue;
+        }
+        check_target(workspace, data, unit, function, found);
+        check_refs(workspace, unit, function, found);
+        check_id(workspace, state, function, found);
+        if function.name.as_ref().is_some_and(|name| name.function == "function") {
+            check_called(workspace, unit, state, function, found);
+        }
+    }
+}
+
+fn check_target(
+    workspace: &Workspace<'_>,
+    data: &infer::Data,
+    unit: &Unit,
+    function: &FunctionDecl,
+    found: &mut Vec<Diagnostic>,
+) {
+    let Some(targets) = argument(function, "tgt") else { return };
+    let form = match argument(function, "tgt_type") {
+        None => Some(Form::Compound),
+        Some(_) => only(function, "tgt_type").and_then(Form::of_word),
+    };
+    let Some(form) = form else { return };
+    let nodegroups = &workspace.project.config().nodegroups;
+    for (value, span) in &targets.values {
+        let Some(text) = value.text().filter(|text| is_written(unit, *span, text)) else { continue };
+        let (target, mut problems) = match form {
+            Form::Compound => Target::parse(text, *span),
+            form => Target::parse_as(form, text, *span),
+        };
+        let mut groups = target.check_groups(nodegroups);
+        if nodegroups.names().next().is_none() && workspace.is_foreign(unit) {
+            // A Salt tree: its groups are in the master's configuration.
+            for group in &mut groups {
+                group.severity = Severity::Warning;
+            }
+        }
+        problems.append(&mut groups);
+        problems.extend(target.check_facts());
+        problems.extend(infer::judge_target(data, &target));
+        found.append(&mut problems);
+    }
+}
+
+/// `sls`: files of the tree that is published.
+fn check_refs(workspace: &Workspace<'_>, unit: &Unit, function: &FunctionDecl, found: &mut Vec<Diagnostic>) {
+    let Some(refs) = argument(function, "sls") else { return };
+    let env = match argument(function, "saltenv") {
+        None => Some(&*unit.env),
+        Some(_) => only(function, "saltenv"),
+    };
+    let Some(env) = env else { return };
+    for (name, span) in &refs.values {
+        let Some(text) = name.text().filter(|text| !text.contains(',')) else { continue };
+        check_name(workspace, unit, TreeKind::States, env, text, *span, found);
+    }
+}
+
+/// An id that is the name of what is called has to be one of the names that there are.
+fn check_id(
+    workspace: &Workspace<'_>,
+    state: &StateDecl,
+    function: &FunctionDecl,
+    found: &mut Vec<Diagnostic>,
+) {
+    let named = function.arguments.iter().any(|a| matches!(a.name.as_str(), "name" | "names"));
+    let (Some(name), false, Some(id)) = (&function.name, named || function.open, state.id.text()) else {
+        return;
+    };
+    let signature = workspace.registry.get(FunctionKind::State, &name.module, &name.function);
+    let Some(primary) = signature.and_then(|s| s.primary()) else { return };
+    if let Err(error) = decode_value(&primary.ty, &Value::from(id), state.span) {
+        let mut finding = error.into_diagnostic(primary.name);
+        // Requisites name the id too.
+        finding.fixes.clear();
+        found.push(finding);
+    }
+}
+
+/// The function of a `zester.function`.
+fn check_called(
+    workspace: &Workspace<'_>,
+    unit: &Unit,
+    state: &StateDecl,
+    function: &FunctionDecl,
+    found: &mut Vec<Diagnostic>,
+) {
+    let own = [(state.id.clone(), state.span)];
+    let names = if function.names.is_empty() { &own[..] } else { &function.names };
+    for (name, span) in names {
+        let Some(text) = name.text() else { continue };
+        let Some((module, word)) = text.split_once('.') else { continue };
+        let registry = workspace.registry;
+        let known = registry.get(FunctionKind::Exec, module, word).is_some()
+            || RUN_STATES.contains(&text)
+            || workspace.custom.contains(module);
+        if known {
+            continue;
+        }
+        if registry.exists_elsewhere(FunctionKind::Exec, module, word) {
+            let message = format!("`{text}` is a function of Salt that is not provided here");
+            found.push(
+                Diagnostic::new(&NOT_PROVIDED, *span, message)
+                    .help("`zester doc --exec` lists the functions that peels have"),
+            );
+            continue;
+        }
+        let mut unknown = unknown_exec(text, *span, registry);
+        unknown.fixes.retain(|_| is_written(unit, *span, text));
+        found.push(unknown);
+    }
+}
