@@ -113,7 +113,10 @@ impl Lab {
     pub fn write(&self, path: &str, text: &str) {
         let path = self.scratch().join("tree").join(path);
         std::fs::create_dir_all(path.parent().expect("a file has a parent")).expect("a directory");
-        std::fs::write(path, text).expect("a file");
+        // At once: a master that watches the tree must not see half a file.
+        let whole = self.scratch().join("written");
+        std::fs::write(&whole, text).expect("a file");
+        std::fs::rename(whole, path).expect("a file");
     }
 }
 
