@@ -154,6 +154,11 @@ impl Server {
         assert_eq!(self.await_port(), self.port);
     }
 
+    /// Where JetStream keeps its data; only what [`Server::start`] and [`Server::start_as`] started has it there.
+    pub fn store(&self) -> PathBuf {
+        self.directory.path().join("jetstream")
+    }
+
     /// Sends a signal by name: `STOP`, `CONT`, `HUP`, `USR2` (lame duck).
     ///
     /// # Panics

@@ -99,6 +99,7 @@ pub struct Said {
 pub struct Opened {
     local: Local,
     overlay: Arc<Overlay>,
+    disk: Arc<DiskSources>,
 }
 
 /// Runs the command.
@@ -126,11 +127,12 @@ pub fn run(common: &Common, args: &CheckArgs) -> Result<Exit, Failure> {
         return watch::run(common, args, format, &levels, &local_options);
     }
     let (root, open) = Local::opening(&local_options)?;
-    let overlay = Arc::new(Overlay::new(Arc::new(DiskSources::new(&root))));
+    let disk = Arc::new(scope::sources(&root));
+    let overlay = Arc::new(Overlay::new(disk.clone()));
     let paths = read_paths(args, &root, &overlay)?;
     let project = Arc::new(Project::open(overlay.clone(), open)?);
     let local = Local::with_project(project, root, local_options, zester_stdlib::Cancel::default());
-    let opened = Opened { local, overlay };
+    let opened = Opened { local, overlay, disk };
     let options = CheckOptions { paths, levels };
     let mut said = Said::default();
     let mut report = if args.fix {
@@ -139,6 +141,9 @@ pub fn run(common: &Common, args: &CheckArgs) -> Result<Exit, Failure> {
         check(&opened.local.project, opened.local.library.registry(), &options)
             .map_err(|e| Failure::new(e.to_string()))?
     };
+    if let Some(failure) = scope::too_large(&opened.disk) {
+        return Err(failure);
+    }
     if report.counts.files == 0
         && let Some(nothing) = scope::nothing_found(&opened.local.root, &args.paths)
     {

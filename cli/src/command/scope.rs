@@ -2,7 +2,10 @@
 
 use crate::output::Failure;
 use std::path::{Path, PathBuf};
-use zester_compiler::project::{CONFIG_FILE, Project};
+use zester_compiler::{
+    project::{CONFIG_FILE, Project},
+    source::{DiskSources, MAX_UNDECLARED_FILES},
+};
 use zester_executor::local::LocalOptions;
 
 /// Directories looked into for a first `.sls` file.
@@ -32,6 +35,23 @@ pub fn adapt(options: &mut LocalOptions, paths: &[String]) {
     if sls || (named.is_empty() && bare_salt_tree()) {
         options.extensions.push("sls".to_owned());
     }
+}
+
+/// The files of a project. A directory that no `zester.yaml` declares to be one may be a home directory or a disk.
+pub fn sources(root: &Path) -> DiskSources {
+    let is_declared = root.join(CONFIG_FILE).is_file();
+    if is_declared { DiskSources::new(root) } else { DiskSources::limited(root, MAX_UNDECLARED_FILES) }
+}
+
+/// That a directory has more files than a project, so that nothing was checked.
+pub fn too_large(sources: &DiskSources) -> Option<Failure> {
+    sources.exceeded().then(|| {
+        Failure::new(format!(
+            "`{}` has more than {MAX_UNDECLARED_FILES} files, and no `{CONFIG_FILE}` says that it is a project: name \
+             the project with `--project DIR`, or put a `{CONFIG_FILE}` at its top (an empty one does)",
+            sources.root().display()
+        ))
+    })
 }
 
 /// That nothing was found to check, where directories were to be searched.

@@ -8,5 +8,7 @@ mod snapshot;
 pub use file::{FileId, Files, LineColumn, LineIndex, SourceFile, Span, Spanned};
 pub(crate) use file::{ceil_char_boundary, floor_char_boundary};
 pub use overlay::Overlay;
-pub use provider::{DiskSources, MAX_SOURCE_BYTES, MemorySources, SourceError, Sources};
+pub use provider::{
+    DiskSources, MAX_SOURCE_BYTES, MAX_UNDECLARED_FILES, MemorySources, SourceError, Sources,
+};
 pub use snapshot::Snapshot;

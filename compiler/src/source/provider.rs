@@ -4,7 +4,10 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// Why a file could not be read.
@@ -65,15 +68,33 @@ pub trait Sources: Send + Sync {
     }
 }
 
+/// Most files and directories of a tree that nobody declared to be one ([`DiskSources::limited`]): far more than
+/// projects have, far fewer than a home directory or a disk may have.
+pub const MAX_UNDECLARED_FILES: usize = 200_000;
+
 /// Files below a directory of this machine.
 pub struct DiskSources {
     root: PathBuf,
+    /// Most entries a list of files may take in.
+    limit: usize,
+    exceeded: AtomicBool,
 }
 
 impl DiskSources {
     /// A tree rooted at `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), limit: usize::MAX, exceeded: AtomicBool::new(false) }
+    }
+
+    /// A tree that may turn out to be no project: where a list of files would take in more than `limit` files and
+    /// directories, it is empty and [`exceeded`](Self::exceeded) says so.
+    pub fn limited(root: impl Into<PathBuf>, limit: usize) -> Self {
+        Self { limit, ..Self::new(root) }
+    }
+
+    /// Whether a list of files was longer than the limit. What was found out by it means nothing then.
+    pub fn exceeded(&self) -> bool {
+        self.exceeded.load(Ordering::Relaxed)
     }
 
     /// The root directory.
@@ -106,6 +127,7 @@ impl Sources for DiskSources {
 
     fn files_below(&self, path: &str) -> Vec<String> {
         let mut found = Vec::new();
+        let mut seen = 0_usize;
         let start = path.trim_end_matches('/').to_owned();
         // Directories on the way down, as they really are: a link to one of them would be a loop.
         let mut pending = vec![(start, Vec::<PathBuf>::new())];
@@ -113,6 +135,11 @@ impl Sources for DiskSources {
             let full = self.root.join(&dir);
             let Ok(entries) = fs::read_dir(&full) else { continue };
             for entry in entries.flatten() {
+                seen += 1;
+                if seen > self.limit {
+                    self.exceeded.store(true, Ordering::Relaxed);
+                    return Vec::new();
+                }
                 let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
                 let relative = if dir.is_empty() { name.clone() } else { format!("{dir}/{name}") };
                 match entry.file_type() {
@@ -222,5 +249,8 @@ mod tests {
         std::os::unix::fs::symlink(dir.path().join("formula"), dir.path().join("formula/sub/again")).unwrap();
         let found = DiskSources::new(&root).files_below("states");
         assert_eq!(found, ["states/formula/sub/c.zy", "states/target/b.zy", "states/web/.config/a"]);
+        let (enough, few) = (DiskSources::limited(&root, 100), DiskSources::limited(&root, 5));
+        assert_eq!((enough.files_below("states"), enough.exceeded()), (found, false));
+        assert_eq!((few.files_below("states"), few.exceeded()), (Vec::new(), true));
     }
 }

@@ -5,6 +5,7 @@ use super::{
     environment::{join, plain_text},
     mutable, python,
     render::RenderInput,
+    rewrite::REST,
 };
 use crate::{
     syntax::{
@@ -170,6 +171,7 @@ pub fn register(env: &mut Environment<'static>) {
     env.add_function("cycler", |items: Rest<Value>| {
         Value::from_object(Cycler { items: items.0, at: Mutex::new(0) })
     });
+    env.add_function("__open", |inner: Value| Value::from_object(OpenMacro { inner }));
     env.add_function("__enter", |mark: usize| {
         CALLS.with_borrow_mut(|calls| calls.push(mark));
         Value::from("")
@@ -263,6 +265,58 @@ pub fn format(text: &str, args: &[Value]) -> Result<Value, Error> {
         }
     }
     Ok(Value::from(out))
+}
+
+/// A macro that uses `varargs` or `kwargs`: the last parameters of the one inside.
+struct OpenMacro {
+    inner: Value,
+}
+
+impl fmt::Debug for OpenMacro {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.inner)
+    }
+}
+
+impl Object for OpenMacro {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.inner.get_item(key).ok().filter(|value| !value.is_undefined())
+    }
+
+    fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        let (positional, named): (Rest<Value>, Kwargs) = from_args(args)?;
+        let mut params: Vec<String> =
+            self.inner.get_attr("arguments")?.try_iter()?.map(|p| plain_text(&p)).collect();
+        let rest =
+            params.split_off(params.iter().position(|p| REST.contains(&p.as_str())).unwrap_or(params.len()));
+        let takes = |name: &str| rest.iter().any(|r| r == name);
+        let mut inner: Vec<Value> = positional.iter().take(params.len()).cloned().collect();
+        let further = positional.get(params.len()..).unwrap_or_default();
+        let mut known = Vec::new();
+        if takes("varargs") {
+            known.push(("varargs".to_owned(), Value::from(further.to_vec())));
+        } else {
+            inner.extend_from_slice(further);
+        }
+        let mut others = Vec::new();
+        for name in named.args() {
+            let value: Value = named.get(name)?;
+            if takes("kwargs") && name != "caller" && !params.iter().any(|p| p == name) {
+                others.push((Value::from(name), value));
+            } else {
+                known.push((name.to_owned(), value));
+            }
+        }
+        if takes("kwargs") {
+            known.push(("kwargs".to_owned(), mutable::dict(others)));
+        }
+        inner.push(Kwargs::from_iter(known).into());
+        self.inner.call(state, &inner)
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.inner)
+    }
 }
 
 struct Joiner {

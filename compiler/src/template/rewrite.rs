@@ -12,7 +12,7 @@ use crate::{
         template::{BlockKind, StatementKind},
     },
 };
-use std::{ops::Range, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 /// Opens a mark; its number follows in decimal digits, then [`MARK_END`].
 pub const MARK: char = '\u{E010}';
@@ -22,6 +22,9 @@ pub const MARK_END: char = '\u{E011}';
 pub const BODY: char = '\u{E012}';
 /// Stands at a macro body's end.
 pub const BODY_END: char = '\u{E013}';
+
+/// Names under which a macro has what its parameters do not.
+pub(super) const REST: [&str; 2] = ["varargs", "kwargs"];
 
 /// A file as minijinja reads it.
 pub struct Rewritten {
@@ -69,11 +72,14 @@ struct Edits<'t> {
     list: Vec<(Range<usize>, String, i32)>,
     marks: Vec<Range<usize>>,
     first_mark: usize,
+    /// Where `varargs` and `kwargs` are used.
+    rest: Vec<(usize, &'static str)>,
 }
 
 /// Rewrites a file; its marks are numbered from `first_mark`.
 pub fn rewrite(tree: Arc<Tree>, first_mark: usize) -> Rewritten {
-    let mut edits = Edits { source: &tree.text, list: Vec::new(), marks: Vec::new(), first_mark };
+    let mut edits =
+        Edits { source: &tree.text, list: Vec::new(), marks: Vec::new(), first_mark, rest: Vec::new() };
     let template = &tree.template;
     for (_, expr) in &template.expressions {
         edits.expression(expr, 0);
@@ -139,6 +145,7 @@ pub fn rewrite(tree: Arc<Tree>, first_mark: usize) -> Rewritten {
             _ => {}
         }
     }
+    edits.open_macros(&tree);
     edits.mark_bodies(&tree);
     edits.trace_calls(&tree);
     let Edits { mut list, marks, .. } = edits;
@@ -202,7 +209,10 @@ impl Edits<'_> {
     fn expression(&mut self, expr: &Expr, depth: i32) {
         let range = expr.span.range();
         match &expr.kind {
-            ExprKind::Literal(_) | ExprKind::Name(_) | ExprKind::Error => {}
+            ExprKind::Name(name) => {
+                self.rest.extend(REST.iter().find(|rest| *rest == name).map(|rest| (range.start, *rest)));
+            }
+            ExprKind::Literal(_) | ExprKind::Error => {}
             ExprKind::Attribute { object, .. } => self.expression(object, depth + 1),
             ExprKind::Index { object, index } => {
                 self.expression(object, depth + 1);
@@ -350,6 +360,39 @@ impl Edits<'_> {
 }
 
 impl Edits<'_> {
+    /// The engine's macros take what they name. One that uses `varargs` or `kwargs` gets them as parameters, and
+    /// what puts a call's other arguments there stands in its place (`__open`).
+    fn open_macros(&mut self, tree: &Tree) {
+        let mut opened: BTreeMap<usize, Vec<&'static str>> = BTreeMap::new();
+        for (at, name) in &self.rest {
+            let around = tree.template.blocks.iter().enumerate().filter(|(_, block)| {
+                matches!(block.kind, BlockKind::Macro { .. })
+                    && block.arms.first().is_some_and(|arm| arm.body.range().contains(at))
+            });
+            // The innermost begins last.
+            let Some((index, block)) = around.max_by_key(|(_, block)| block.span.start) else { continue };
+            let BlockKind::Macro { params, .. } = &block.kind else { continue };
+            let names = opened.entry(index).or_default();
+            if !params.iter().any(|p| p.0 == *name) && !names.contains(name) {
+                names.push(name);
+            }
+        }
+        for (index, names) in opened {
+            let Some((block, arm)) = tree.template.blocks.get(index).and_then(|b| Some((b, b.arms.first()?)))
+            else {
+                continue;
+            };
+            let BlockKind::Macro { name, .. } = &block.kind else { continue };
+            let tag = &tree.text[arm.tag.range()];
+            let Some(close) = tag.rfind(')').filter(|_| !names.is_empty()) else { continue };
+            let comma = if tag[..close].trim_end().ends_with(['(', ',']) { "" } else { ", " };
+            let params: Vec<String> = names.iter().map(|name| format!("{name}=none")).collect();
+            self.insert(arm.tag.start as usize + close, &format!("{comma}{}", params.join(", ")), 9);
+            let end_tag = arm.body.end as usize..block.span.end as usize;
+            self.tag(end_tag, "endmacro", &format!("{{% set {0} = __open({0}) %}}", name.0));
+        }
+    }
+
     /// Notes entry and exit of macro calls, so that an error inside one knows the way there.
     fn trace_calls(&mut self, tree: &Tree) {
         for (span, expr) in &tree.template.expressions {
@@ -393,6 +436,9 @@ mod tests {
         );
         assert_eq!(text("{% set a = [{}, ([1])] %}"), "{% set a = __list([__dict({}), (__list([1]))]) %}");
         assert_eq!(text("{{ '%s' % (a, [b]) }}"), "{{ __percent('%s', (a, __list([b]))) }}");
+        let opened = text("{% macro m(a, b=f(1)) -%}{{ kwargs }}{%- endmacro -%}");
+        assert!(opened.starts_with("{% macro m(a, b=f(1), kwargs=none) -%}"), "{opened}");
+        assert!(opened.ends_with("{%- endmacro %}{% set m = __open(m) -%}"), "{opened}");
         assert_eq!(text("{% do x if y else z %}"), "{% set _zester_unused = x if y else z %}");
     }
 

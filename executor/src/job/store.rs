@@ -118,6 +118,15 @@ pub async fn write_return(
     Ok(())
 }
 
+/// Stores a return that was stored before, if it is there no more. Whether it was there.
+pub async fn store_again(bus: &Bus, jid: &JobId, peel: &PeelId, bytes: &Bytes) -> Result<bool, StoreError> {
+    if bus.kv(Bucket::JobReturns).get(&format!("{jid}.{peel}")).await?.is_some() {
+        return Ok(true);
+    }
+    write_return(bus, jid, peel, bytes.clone()).await?;
+    Ok(false)
+}
+
 /// The stored return of a peel. Returns are written once, so a replica that has it has the only one.
 pub async fn job_return(bus: &Bus, jid: &JobId, peel: &PeelId) -> Result<Option<JobReturn>, JobStoreError> {
     match bus.kv(Bucket::JobReturns).get(&format!("{jid}.{peel}")).await? {

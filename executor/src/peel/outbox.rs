@@ -1,8 +1,9 @@
-//! Returns on their way to the bucket `job-returns`: sent again until the server says that they are stored.
+//! Returns on their way to the bucket `job-returns`: sent again until the server says that they are stored, and looked for once more when a
+//! server comes back, which may have forgotten its last minutes.
 
 use super::{Shared, jittered, now_ms};
 use crate::{
-    bus::{codec, id::JobId, subject},
+    bus::{ConnectionState, codec, id::JobId, subject},
     job::{
         fit,
         ledger::{Own, Record},
@@ -10,8 +11,10 @@ use crate::{
         store,
     },
 };
+use bytes::Bytes;
 use futures_util::{StreamExt, stream as futures};
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio::time::Instant;
 use zester_compiler::types::{Map, Value};
 
 /// Returns on their way at a time.
@@ -21,12 +24,76 @@ const OVERHEAD: usize = 1_024;
 /// How long the last returns are sent when the peel stops.
 const LAST: Duration = Duration::from_secs(10);
 
+/// How long a stored return is kept: longer than a server that does not sync each write takes to do it.
+const KEPT: Duration = Duration::from_secs(180);
+/// Most of what is kept, in bytes; the oldest goes first.
+const KEPT_BYTES: usize = 1024 * 1024;
+
+/// Returns that were stored a moment ago.
+#[derive(Default)]
+struct Kept {
+    returns: VecDeque<Stored>,
+    bytes: usize,
+}
+
+struct Stored {
+    jid: JobId,
+    bytes: Bytes,
+    at: Instant,
+    /// The connection over which the server has said that it has it.
+    session: u64,
+}
+
+impl Kept {
+    fn keep(&mut self, stored: Stored) {
+        self.bytes += stored.bytes.len();
+        self.returns.push_back(stored);
+        while self.bytes > KEPT_BYTES {
+            self.forget_first();
+        }
+    }
+
+    fn forget_first(&mut self) {
+        if let Some(first) = self.returns.pop_front() {
+            self.bytes -= first.bytes.len();
+        }
+    }
+
+    /// Sends again what a server that came back has not; says whether it has all of it now.
+    async fn confirm(&mut self, shared: &Shared) -> bool {
+        let ConnectionState::Connected { session } = *shared.bus.state().borrow() else { return true };
+        let mut all = true;
+        for stored in self.returns.iter_mut().filter(|stored| stored.session != session) {
+            match store::store_again(&shared.bus, &stored.jid, shared.id(), &stored.bytes).await {
+                Ok(was_there) => {
+                    if !was_there {
+                        tracing::warn!(jid = %stored.jid, "the server had forgotten the return; it is stored again");
+                    }
+                    stored.session = session;
+                }
+                Err(error) => {
+                    tracing::debug!(jid = %stored.jid, %error, "whether the return is still stored is not known");
+                    all = false;
+                }
+            }
+        }
+        // What was there over one connection for so long is on the disk.
+        while self.returns.front().is_some_and(|s| s.session == session && s.at.elapsed() >= KEPT) {
+            self.forget_first();
+        }
+        all
+    }
+}
+
 /// Sends until the end.
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut unstored = shared.book.watch_unstored();
+    let mut state = shared.bus.state();
+    let mut kept = Kept::default();
     let mut pause = Duration::from_millis(100);
     loop {
-        let all_stored = send(&shared).await;
+        state.borrow_and_update();
+        let all_stored = send(&shared, &mut kept).await & kept.confirm(&shared).await;
         if all_stored {
             pause = Duration::from_millis(100);
         } else {
@@ -34,13 +101,15 @@ pub(super) async fn run(shared: Arc<Shared>) {
         }
         tokio::select! {
             _ = unstored.changed() => {}
+            Ok(()) = state.changed(), if !kept.returns.is_empty() => {}
             () = tokio::time::sleep(jittered(pause)), if !all_stored => {}
+            () = tokio::time::sleep(KEPT), if !kept.returns.is_empty() => {}
             () = shared.stopped() => break,
         }
     }
     // The last ones come from what just ended.
-    let end = tokio::time::Instant::now() + LAST;
-    while !(shared.running().is_empty() && send(&shared).await) {
+    let end = Instant::now() + LAST;
+    while !(shared.running().is_empty() && send(&shared, &mut kept).await) {
         if tokio::time::timeout_at(end, tokio::time::sleep(Duration::from_millis(100))).await.is_err() {
             tracing::warn!("returns are left; they are sent at the next start");
             return;
@@ -49,32 +118,34 @@ pub(super) async fn run(shared: Arc<Shared>) {
 }
 
 /// Sends what is there; says whether all of it is stored.
-async fn send(shared: &Shared) -> bool {
+async fn send(shared: &Shared, kept: &mut Kept) -> bool {
     let unstored = shared.book.unstored();
     if unstored.is_empty() {
         return true;
     }
-    if !shared.bus.state().borrow().is_connected() {
-        return false;
-    }
-    let stored: Vec<bool> = futures::iter(unstored)
+    let ConnectionState::Connected { session } = *shared.bus.state().borrow() else { return false };
+    let results: Vec<Option<Option<Stored>>> = futures::iter(unstored)
         .map(|(jid, result)| async move {
             match put(shared, &jid, &result).await {
-                Ok(()) => {
+                Ok(bytes) => {
                     let book = shared.book.clone();
+                    let stored =
+                        bytes.map(|bytes| Stored { jid: jid.clone(), bytes, at: Instant::now(), session });
                     let put = tokio::task::spawn_blocking(move || book.put(Record::Stored { jid })).await;
-                    matches!(put, Ok(Ok(())))
+                    matches!(put, Ok(Ok(()))).then_some(stored)
                 }
                 Err(error) => {
                     tracing::warn!(%jid, %error, "the return is not stored yet");
-                    false
+                    None
                 }
             }
         })
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
-    stored.into_iter().all(|s| s)
+    let all = results.iter().all(Option::is_some);
+    results.into_iter().flatten().flatten().for_each(|stored| kept.keep(stored));
+    all
 }
 
 /// What came of something that nobody sent: an event `schedule.<entry>`.
@@ -120,19 +191,20 @@ async fn tell(
     Ok(())
 }
 
+/// Stores a return; gives what is stored, if anything is.
 async fn put(
     shared: &Shared,
     jid: &JobId,
     result: &JobReturn,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<Option<Bytes>, Box<dyn std::error::Error + Send + Sync>> {
     if let Some(own) = shared.book.own(jid) {
         tell(shared, jid, &own, result).await?;
         if !own.returns {
-            return Ok(());
+            return Ok(None);
         }
     }
     let limit = shared.bus.max_payload().saturating_sub(OVERHEAD);
-    let bytes = fit::encode_within(result, limit)?;
-    store::write_return(&shared.bus, jid, shared.id(), bytes).await?;
-    Ok(())
+    let bytes = Bytes::from(fit::encode_within(result, limit)?);
+    store::write_return(&shared.bus, jid, shared.id(), bytes.clone()).await?;
+    Ok(Some(bytes))
 }

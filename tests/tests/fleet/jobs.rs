@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 use zester_executor::{
-    job::message::{Batch, JobOutcome, JobStatus, PeelStatus},
+    bus::id::PeelId,
+    job::{
+        message::{Batch, JobOutcome, JobStatus, PeelStatus},
+        store,
+    },
     master::Master,
     operator::{Heard, Operator},
     peel::Peel,
@@ -172,4 +176,55 @@ async fn a_canceled_job_ends_where_it_runs_and_begins_nowhere_else() {
     // The one that ran says so itself; the other was never asked.
     assert_eq!(report.peels.values().filter(|(_, result)| result.is_some()).count(), 1, "{report:?}");
     assert!(began.elapsed() < Duration::from_secs(60), "the command was waited for");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_forgot_its_last_minutes_gets_the_returns_again() {
+    let mut fleet = Fleet::start().await;
+    let _master = fleet.master().await;
+    let (_one, _two) = tokio::join!(fleet.peel("web-1"), fleet.peel("web-2"));
+    let operator = fleet.operator().await;
+    await_peels(&operator, 2).await;
+    let runs = fleet.directory.path().join("runs");
+    let append = format!("echo run >> {}", runs.display());
+    let count = || std::fs::read_to_string(&runs).map_or(0, |text| text.lines().count());
+
+    // The server's disk as it was before the job.
+    let (store, before) = (fleet.server.store(), fleet.directory.path().join("before"));
+    let copy = |from: &std::path::Path, to: &std::path::Path| {
+        let status = std::process::Command::new("cp").arg("-a").args([from, to]).status();
+        assert!(status.unwrap().success());
+    };
+    fleet.server.kill();
+    copy(&store, &before);
+    fleet.server.restart();
+    await_peels(&operator, 2).await;
+    let forgotten = job(&operator, "web-*", "cmd.run", &[&append]).await;
+    let jid = forgotten.jid.clone();
+    let report = operator.run(forgotten, |_| {}).await.unwrap();
+    assert_eq!((report.record.status, count()), (JobStatus::Complete, 2), "{report:?}");
+
+    fleet.server.kill();
+    std::fs::remove_dir_all(&store).unwrap();
+    copy(&before, &store);
+    fleet.server.restart();
+    let bus = fleet.bus("reader").await;
+    for name in ["web-1", "web-2"] {
+        let peel = PeelId::new(name).unwrap();
+        let mut found = None;
+        for _ in 0..300 {
+            found = store::job_return(&bus, &jid, &peel).await.unwrap_or(None);
+            if found.is_some() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(found.map(|r| r.status), Some(PeelStatus::Done), "{name}");
+    }
+    // Nothing runs again, and the next job has masters, epochs and returns as ever.
+    await_peels(&operator, 2).await;
+    let next = job(&operator, "web-*", "cmd.run", &[&append]).await;
+    let report = operator.run(next, |_| {}).await.unwrap();
+    assert_eq!((report.record.status, count()), (JobStatus::Complete, 4), "{report:?}");
+    assert!(report.peels.values().all(|(status, _)| *status == PeelStatus::Done), "{report:?}");
 }

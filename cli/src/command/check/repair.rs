@@ -1,6 +1,6 @@
 //! `--fix` and `--add-allow`: what is written into the author's files.
 
-use super::{Opened, Said};
+use super::{Opened, Said, scope};
 use crate::{output::Failure, write};
 use std::collections::BTreeMap;
 use zester_compiler::{
@@ -15,6 +15,9 @@ pub fn fix(opened: &Opened, options: &CheckOptions, all: bool, said: &mut Said) 
     let registry = opened.local.library.registry();
     let repaired = repair(&opened.local.project, &opened.overlay, registry, options, least)
         .map_err(|e| Failure::new(e.to_string()))?;
+    if let Some(failure) = scope::too_large(&opened.disk) {
+        return Err(failure);
+    }
     for (path, text) in &repaired.texts {
         write::replace(&opened.local.root.join(path), text)?;
     }

@@ -1,6 +1,6 @@
 //! `--watch`: stays, and checks again after each change.
 
-use super::{CheckArgs, Format, present, relative};
+use super::{CheckArgs, Format, present, relative, scope};
 use crate::{
     options::Common,
     output::{Exit, Failure},
@@ -19,7 +19,7 @@ use zester_compiler::{
     check::{CheckOptions, Session},
     diagnostic::Levels,
     project::{CONFIG_FILE, Project},
-    source::{DiskSources, Snapshot},
+    source::Snapshot,
 };
 use zester_executor::local::{Local, LocalOptions};
 
@@ -96,7 +96,11 @@ pub fn run(
 
 fn open(options: LocalOptions, args: &CheckArgs, levels: &Levels) -> Result<Watched, Failure> {
     let (root, open) = Local::opening(&options)?;
-    let snapshot = Arc::new(Snapshot::new(Arc::new(DiskSources::new(&root))));
+    let disk = Arc::new(scope::sources(&root));
+    let snapshot = Arc::new(Snapshot::new(disk.clone()));
+    if let Some(failure) = scope::too_large(&disk) {
+        return Err(failure);
+    }
     let project = Arc::new(Project::open(snapshot.clone(), open)?);
     let paths = args.paths.iter().map(|path| relative(&root, path)).collect::<Result<_, _>>()?;
     let local = Local::with_project(project, root, options, zester_stdlib::Cancel::default());

@@ -167,6 +167,28 @@ fn a_salt_tree_is_checked_as_it_is() {
 }
 
 #[test]
+fn a_directory_that_is_no_project_is_not_read_to_its_end() {
+    let home = Scratch::new(&[("web/init.zy", "a:\n  test.nop: []\n"), ("wrong.zy", WRONG)]);
+    let many = home.project().join("many");
+    std::fs::create_dir(&many).unwrap();
+    for n in 0..500 {
+        std::fs::write(many.join(n.to_string()), "").unwrap();
+    }
+    // Linked directories are read as if they were there.
+    for n in 0..450 {
+        std::os::unix::fs::symlink("many", home.project().join(format!("link{n}"))).unwrap();
+    }
+    for arguments in [&["check"][..], &["check", "--fix"], &["check", "--watch"], &["check", "wrong.zy"]] {
+        let found = home.run(arguments).exits(2);
+        assert!(found.stderr.contains("has more than 200000 files"), "{arguments:?}: {found:#?}");
+        assert!(found.stderr.contains("--project DIR") && found.stdout.is_empty(), "{found:#?}");
+    }
+    home.run(&["check", "--project", "web"]).exits(0);
+    home.write("zester.yaml", "");
+    home.run(&["check", "web"]).exits(0);
+}
+
+#[test]
 fn a_tree_elsewhere_is_its_own_project() {
     let here = Scratch::new(&[("states/web.zy", "a:\n  test.nop: []\n")]);
     let there = Scratch::new(&[("web/init.sls", WRONG), ("web/config.sls", "include: [web]\n")]);
