@@ -8,6 +8,7 @@ pub mod entry;
 pub mod expectation;
 pub mod fleet;
 pub mod lab;
+pub mod link;
 pub mod nats;
 pub mod plans;
 pub mod secured;

@@ -10,6 +10,7 @@ mod enrollment;
 mod jobs;
 mod lab;
 mod orchestration;
+mod partitions;
 mod permissions;
 mod sealing;
 mod wire;
