@@ -60,7 +60,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Settings(args) => command::settings::run(common, args),
         Command::Facts(args) => command::facts::run(common, args),
         Command::Completions(args) => command::completions::run(args),
-        Command::Lsp(args) => command::lsp::run(args),
+        Command::Lsp(args) => command::lsp::run(common, args),
         Command::Run(args) => command::run::run(common, args),
         Command::Orch(args) => command::orch::run(common, args),
         Command::Job(args) => command::job::run(common, args),

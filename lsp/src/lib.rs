@@ -8,4 +8,4 @@ mod ide;
 mod request;
 mod server;
 
-pub use server::{ServerError, run, run_stdio};
+pub use server::{Helpers, ServerError, run, run_stdio};

@@ -36,8 +36,17 @@ impl Editor {
     /// # Panics
     /// When it does not come up.
     pub fn start(program: &Path, root: &Path) -> Self {
+        Self::start_with(program, root, &[])
+    }
+
+    /// As [`Self::start`], with further arguments.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn start_with(program: &Path, root: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(program)
             .arg("lsp")
+            .args(arguments)
             .current_dir(root)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

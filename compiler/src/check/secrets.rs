@@ -4,7 +4,10 @@ use super::workspace::Workspace;
 use crate::{
     diagnostic::Diagnostic,
     rule,
-    settings::{Inferred, SEALED, is_sealed},
+    settings::{
+        Inferred, SEALED, is_sealed,
+        sealing::{is_secret_name, looks_secret},
+    },
     source::Span,
     syntax::{Node, NodeKind},
     target::{Expr, Nodegroups, Pattern},
@@ -58,22 +61,6 @@ rule! {
     /// `zester secret seal settings/db.zy` seals all that is marked, in place.
     pub PLAIN_SECRET = "Z0511", "plain-secret", Warning;
 }
-
-/// Keys whose values are secret by their name: the whole name, or its last word.
-const SECRET_WORDS: &[&str] = &[
-    "password",
-    "passwd",
-    "passphrase",
-    "secret",
-    "token",
-    "api_key",
-    "apikey",
-    "private_key",
-    "secret_key",
-];
-
-/// A shorter text behind such a key is a placeholder.
-const SHORTEST_SECRET: usize = 6;
 
 /// Checks all settings files and the targets that select them.
 pub fn check_secrets(workspace: &Workspace<'_>, inferred: &Inferred, found: &mut Vec<Diagnostic>) {
@@ -216,20 +203,4 @@ fn plain(node: &Node, key: Option<&str>, found: &mut Vec<Diagnostic>) {
         NodeKind::Choice(nodes) => nodes.iter().for_each(|node| plain(node, key, found)),
         NodeKind::Empty | NodeKind::Splice(_) | NodeKind::Error => {}
     }
-}
-
-fn is_secret_name(key: &str) -> bool {
-    let key = key.to_ascii_lowercase().replace('-', "_");
-    SECRET_WORDS.iter().any(|word| key == *word || key.strip_suffix(word).is_some_and(|k| k.ends_with('_')))
-}
-
-/// Whether a text may be the secret itself: no hash, no path, no address, no word for "none".
-fn looks_secret(text: &str, scalar: &crate::syntax::Scalar) -> bool {
-    let is_text = scalar.style != crate::syntax::ScalarStyle::Plain
-        || matches!(crate::types::resolve_plain(text), crate::types::Value::Str(_));
-    is_text
-        && text.len() >= SHORTEST_SECRET
-        && !text.starts_with(['$', '!', '*', '/', '~', '<', '{', '%'])
-        && !text.contains("://")
-        && !text.contains(char::is_whitespace)
 }

@@ -4,7 +4,7 @@ use super::{
     expected::{has_text, keys_of},
     nodes,
 };
-use crate::syntax::{Node, NodeKind, ScalarStyle};
+use crate::syntax::{Node, NodeKind, Part, Scalar, ScalarStyle};
 
 /// The body of a function whose name is asked for.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
@@ -49,8 +49,9 @@ pub enum Shape {
     Text(String),
     /// A list of texts and numbers.
     List,
-    /// A list of maps.
-    Maps,
+    /// A list of maps: their only keys, each with its value where that is literal. Maps of several keys are not among
+    /// them.
+    Maps(Vec<(String, Option<String>)>),
     /// A map.
     Map,
 }
@@ -61,6 +62,19 @@ impl Shape {
         value_behind(container, marker).map_or(Self::Unknown, Self::of)
     }
 
+    /// A scalar with expressions in it: text, unless it is one expression and nothing else.
+    fn computed(scalar: &Scalar) -> Self {
+        let of_lines = matches!(scalar.style, ScalarStyle::Literal | ScalarStyle::Folded);
+        if scalar.parts.len() < 2 && !of_lines {
+            return Self::Unknown;
+        }
+        let parts = scalar.parts.iter().map(|part| match part {
+            Part::Text { text, .. } => text.as_ref(),
+            _ => "…",
+        });
+        Self::Text(parts.collect())
+    }
+
     fn of(node: &Node) -> Self {
         match &node.kind {
             NodeKind::Mapping(_) => Self::Map,
@@ -69,12 +83,12 @@ impl Shape {
                 let maps = items.iter().filter(|i| matches!(i.kind, NodeKind::Mapping(_))).count();
                 match () {
                     () if items.is_empty() => Self::Unknown,
-                    () if maps * 2 > items.len() => Self::Maps,
+                    () if maps * 2 > items.len() => Self::Maps(only_keys(&items)),
                     () => Self::List,
                 }
             }
             NodeKind::Scalar(scalar) => match scalar.literal() {
-                None => Self::Unknown,
+                None => Self::computed(scalar),
                 Some(text) if scalar.style != ScalarStyle::Plain => Self::Text(text.into_owned()),
                 Some(text) if text.is_empty() => Self::Unknown,
                 Some(text) if matches!(text.to_ascii_lowercase().as_str(), "true" | "false") => Self::Bool,
@@ -87,6 +101,15 @@ impl Shape {
             _ => Self::Unknown,
         }
     }
+}
+
+/// The keys of the maps that have one.
+fn only_keys(items: &[&Node]) -> Vec<(String, Option<String>)> {
+    let keys = items.iter().filter_map(|item| match nodes::entries(item).as_slice() {
+        [(key, value)] => Some((key.text()?.into_owned(), value.text().map(|text| text.into_owned()))),
+        _ => None,
+    });
+    keys.collect()
 }
 
 fn value_behind<'t>(container: &'t Node, marker: &str) -> Option<&'t Node> {

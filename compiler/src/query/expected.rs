@@ -44,10 +44,14 @@ pub enum Expected {
     SplitFunction {
         /// The module.
         module: String,
+        /// The state of another file that an entry of `extend` changes: its function is written there.
+        extended: Option<String>,
         /// What stands beside it already.
         body: Body,
         /// Parameters are possible, too, when the function is named.
         parameter: Option<(FunctionName, Vec<String>)>,
+        /// The value that stands behind it already.
+        shape: Shape,
     },
     /// A parameter of a state function.
     Parameter {
@@ -82,6 +86,8 @@ pub enum Expected {
     },
     /// The id or name of a requisite's target.
     RequisiteTarget {
+        /// The requisite.
+        requisite: String,
         /// What kind of state is asked for.
         kind: Kind,
         /// The function that the requisite stands in.
@@ -420,8 +426,10 @@ fn state(steps: &[Option<&str>], above: usize, way: &Way<'_>, marker: &str) -> E
                 }
                 (None, name) => Expected::SplitFunction {
                     module: function.to_owned(),
+                    extended: (above > 0).then_some(id),
                     body: Body::of(arguments, marker),
                     parameter: name.map(|name| (name, present)),
+                    shape,
                 },
             };
         }
@@ -449,17 +457,18 @@ fn requisite(
     id: String,
     way: &Way<'_>,
 ) -> Expected {
+    let requisite = requisite.to_owned();
     match path {
-        [] | [None] => Expected::RequisiteKind { requisite: requisite.to_owned(), dash: !path.is_empty() },
+        [] | [None] => Expected::RequisiteKind { requisite, dash: !path.is_empty() },
         [Some(kind)] | [None, Some(kind)] if !way.in_key => match *kind {
             "sls" => {
                 Expected::Reference { kind: TreeKind::States, env: None, dash: true, present: Vec::new() }
             }
-            "id" | "" => Expected::RequisiteTarget { kind: Kind::Any, function, id },
+            "id" | "" => Expected::RequisiteTarget { requisite, kind: Kind::Any, function, id },
             kind => {
                 let kind =
                     FunctionName::parse(kind).map_or_else(|| Kind::Module(kind.to_owned()), Kind::Function);
-                Expected::RequisiteTarget { kind, function, id }
+                Expected::RequisiteTarget { requisite, kind, function, id }
             }
         },
         _ => Expected::Nothing,

@@ -31,7 +31,7 @@ pub use mention::{Kind, Mention, Role, Symbol};
 pub use names::{LocalKind, LocalName, exported_names, kind as local_kind, names_at};
 pub use nodes::{literal_span, node_chain};
 pub use outline::{BodyForm, Outline, OutlineKind, StateAt, outline, state_at, states_of};
-pub use popular::{function_weight, parameter_place};
+pub use popular::{function_weight, is_untypical, parameter_place, reacts};
 pub use rename::{RenameError, RenameOutcome, rename};
 pub use settings::{SettingPlace, SettingsTree};
 pub use template::{ExecCall, exec_call_at};

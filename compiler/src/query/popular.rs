@@ -101,6 +101,51 @@ const PARAMETERS: &[(&str, &[&str])] = &[
     ("git.latest", &["target", "rev", "user", "force_reset", "branch"]),
 ];
 
+/// Parameters of which nearly every use of a function has one, though none has to be there.
+const TYPICAL: &[(&str, &[&str])] = &[(
+    "file.managed",
+    &[
+        "source",
+        "contents",
+        "contents_pillar",
+        "contents_grains",
+        "template",
+        "context",
+        "defaults",
+        "replace",
+        "source_hash",
+        "check_cmd",
+    ],
+)];
+
+/// Whether nearly every use of a function has some parameter that is not among those that are there.
+pub fn is_untypical(function: &str, present: &[String]) -> bool {
+    let typical = TYPICAL.iter().find(|(known, _)| *known == function);
+    typical.is_some_and(|(_, names)| !present.iter().any(|p| names.contains(&p.as_str())))
+}
+
+/// Functions that do something of their own when what they watch changed.
+const REACTING: &[&str] = &[
+    "service.running",
+    "cmd.run",
+    "cmd.wait",
+    "cmd.script",
+    "cmd.wait_script",
+    "module.run",
+    "module.wait",
+    "supervisord.running",
+    "mount.mounted",
+    "file.touch",
+    "test.configurable_test_state",
+];
+
+/// Whether some function of a module, or the function itself, does something of its own when what it watches changed.
+pub fn reacts(module: &str, function: Option<&str>) -> bool {
+    REACTING.iter().filter_map(|known| known.split_once('.')).any(|(known_module, known_function)| {
+        known_module == module && function.is_none_or(|function| function == known_function)
+    })
+}
+
 /// How often a state function is used, in public trees.
 pub fn function_weight(name: &str) -> u32 {
     FUNCTIONS.iter().find(|(known, _)| *known == name).map_or(0, |(_, uses)| *uses)

@@ -75,6 +75,9 @@ pub const GENERIC_KEYS: &[GenericKey] = &[
     plain("use_in", 2, "Give this state's arguments to the named states."),
     plain("fire_event", 2, "Send an event when the state is done."),
     plain("reload_modules", 1, "Accepted for Salt's sake; has no effect."),
+    plain("reload_grains", 1, "Accepted for Salt's sake; has no effect."),
+    plain("reload_pillar", 1, "Accepted for Salt's sake; has no effect."),
+    plain("aggregate", 1, "Accepted for Salt's sake; has no effect."),
     plain("saltenv", 1, "The environment that `zester://` paths are looked up in."),
 ];
 

@@ -17,6 +17,7 @@ mod read;
 mod render;
 mod resolve;
 mod sealed;
+pub(crate) mod sealing;
 #[cfg(test)]
 mod tests;
 mod top;
@@ -34,6 +35,7 @@ pub use read::Strategy;
 pub use render::{Selector, resolve};
 pub use resolve::Request;
 pub use sealed::{KeepSealed, SEALED, UNOPENED_SECRET, Unseal, is_sealed};
+pub use sealing::{PlainSecret, Seal, plain_secret_at, sealing_edit};
 pub use validate::{MISSING_SETTING, SCHEMA_VIOLATION};
 pub use why::{Origin, Why};
 

@@ -18,6 +18,8 @@ pub enum ActionKind {
     Rewrite,
     /// A part moves elsewhere.
     Extract,
+    /// Something that should not stay as it is.
+    Fix,
 }
 
 /// A refactoring, ready to be applied.

@@ -9,6 +9,7 @@ pub mod links;
 pub mod moves;
 pub mod places;
 pub mod preview;
+pub mod sealing;
 pub mod selection;
 pub mod signature;
 pub mod tokens;

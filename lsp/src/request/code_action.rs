@@ -1,7 +1,10 @@
 //! `textDocument/codeAction`: every fix, then refactorings.
 
 use crate::{
-    ide::actions::{self, ActionKind},
+    ide::{
+        actions::{self, ActionKind},
+        sealing,
+    },
     server::{Answer, Seen, to_protocol},
 };
 use gen_lsp_types::{CodeAction, CodeActionKind, CodeActionParams};
@@ -66,10 +69,18 @@ pub fn answer(seen: &Seen, params: CodeActionParams) -> Answer<Vec<CodeAction>> 
             });
         }
     }
-    for action in actions::refactorings(&seen.index, &seen.context, &seen.tree(), range.start) {
+    let tree = seen.tree();
+    let all = actions::refactorings(&seen.index, &seen.context, &tree, range.start);
+    let sealing = seen
+        .helpers
+        .seal
+        .as_deref()
+        .and_then(|seal| sealing::action(&seen.index, &seen.context, &tree, range.start, seal));
+    for action in all.into_iter().chain(sealing) {
         let kind = match action.kind {
             ActionKind::Rewrite => CodeActionKind::RefactorRewrite,
             ActionKind::Extract => CodeActionKind::RefactorExtract,
+            ActionKind::Fix => CodeActionKind::QuickFix,
         };
         if !wanted(&kind) {
             continue;

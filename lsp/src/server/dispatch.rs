@@ -204,6 +204,7 @@ impl State<'_> {
             document,
             client: self.client.clone(),
             peels: self.peels.clone(),
+            helpers: self.helpers.clone(),
         })
     }
 }

@@ -28,6 +28,8 @@ pub(crate) use publish::to_protocol;
 pub(crate) use state::Seen;
 
 use lsp_server::Connection;
+use std::sync::Arc;
+use zester_compiler::settings::Seal;
 
 /// Why the server ended otherwise than by the client's wish.
 #[derive(Debug, thiserror::Error)]
@@ -40,17 +42,24 @@ pub enum ServerError {
     Io(#[from] std::io::Error),
 }
 
+/// What the server does with the help of whoever starts it.
+#[derive(Clone, Default, Debug)]
+pub struct Helpers {
+    /// Seals secrets; without it none are offered to be sealed.
+    pub seal: Option<Arc<dyn Seal>>,
+}
+
 /// Serves one client over stdin and stdout until it says goodbye or goes away.
-pub fn run_stdio() -> Result<(), ServerError> {
+pub fn run_stdio(helpers: Helpers) -> Result<(), ServerError> {
     let (connection, threads) = Connection::stdio();
-    run(&connection)?;
+    run(&connection, helpers)?;
     drop(connection);
     threads.join()?;
     Ok(())
 }
 
 /// Serves one client over a connection.
-pub fn run(connection: &Connection) -> Result<(), ServerError> {
+pub fn run(connection: &Connection, helpers: Helpers) -> Result<(), ServerError> {
     let (id, params) = match connection.initialize_start() {
         Ok(found) => found,
         // A client that goes away before it has begun is no failure of ours.
@@ -63,5 +72,5 @@ pub fn run(connection: &Connection) -> Result<(), ServerError> {
         "serverInfo": { "name": "zester", "version": env!("CARGO_PKG_VERSION") },
     });
     connection.initialize_finish(id, result)?;
-    state::State::new(connection, client).serve()
+    state::State::new(connection, client, helpers).serve()
 }

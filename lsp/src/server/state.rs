@@ -1,7 +1,7 @@
 //! The main loop: messages of the client and results of checks, one after the other.
 
 use super::{
-    Client, Document, ServerError,
+    Client, Document, Helpers, ServerError,
     client::Options,
     dispatch::{Pool, Waiting},
     folder::{Checked, Folder, Job},
@@ -59,6 +59,8 @@ pub(crate) struct Seen {
     pub client: Arc<Client>,
     /// Values of the chosen peel.
     pub peels: Arc<Peels>,
+    /// What whoever started the server helps with.
+    pub helpers: Helpers,
 }
 
 impl Seen {
@@ -81,6 +83,7 @@ pub(super) struct State<'c> {
     pub documents: HashMap<String, (PathBuf, Arc<Document>)>,
     pub registry: Arc<Registry>,
     pub peels: Arc<Peels>,
+    pub helpers: Helpers,
     pub published: publish::Published,
     pub waiting: Vec<Waiting>,
     pub pool: Pool,
@@ -100,7 +103,7 @@ enum Asked {
 const PROGRESS: &str = "zester/first-check";
 
 impl<'c> State<'c> {
-    pub fn new(connection: &'c Connection, client: Client) -> Self {
+    pub fn new(connection: &'c Connection, client: Client, helpers: Helpers) -> Self {
         let registry = Arc::new(zester_stdlib::library().registry().clone());
         let client = Arc::new(client);
         let mut state = Self {
@@ -110,6 +113,7 @@ impl<'c> State<'c> {
             documents: HashMap::new(),
             registry,
             peels: Arc::default(),
+            helpers,
             published: publish::Published::default(),
             waiting: Vec::new(),
             revision: 0,

@@ -3,4 +3,5 @@
 
 mod editors;
 mod quality;
+mod sealing;
 mod typing;

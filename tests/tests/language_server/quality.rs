@@ -54,7 +54,10 @@ fn cases(root: &Path) -> Vec<Case> {
                 Symbol::Parameter(kind, _, name) if *kind == zester_compiler::types::FunctionKind::State => {
                     found.push(case("parameter", range, name));
                 }
-                Symbol::GenericKey(name) => found.push(case("parameter", range, name)),
+                // An argument that a function takes under whatever name is none that one could know.
+                Symbol::GenericKey(name) if zester_compiler::query::generic_key(name).is_some() => {
+                    found.push(case("parameter", range, name));
+                }
                 Symbol::State(name) if mention.kind.is_some() && line.contains(": ") => {
                     found.push(case("requisite", range, name));
                 }
@@ -159,8 +162,8 @@ fn the_wanted_word_comes_first() {
         let (all, first, five) = (sum(|v| v.0), sum(|v| v.1), sum(|v| v.2));
         println!("{:10} {letters:>7} {all:>6} {:>8.1}% {:>8.1}%", "all", share(first, all), share(five, all));
         assert!(all > 300, "only {all} words were asked for");
-        // The aim with two letters is 80 and 97; what has been reached must not be lost.
-        let (least_first, least_five) = if letters == 2 { (81.0, 95.0) } else { (46.0, 75.0) };
+        // The aim with two letters is 80 and 97. What has been reached must not be lost.
+        let (least_first, least_five) = if letters == 2 { (86.5, 97.5) } else { (51.0, 81.0) };
         assert!(share(first, all) >= least_first, "{:.1} % in the first place", share(first, all));
         assert!(share(five, all) >= least_five, "{:.1} % in the first five", share(five, all));
     }

@@ -1,14 +1,16 @@
 //! How well a word fits to what is written around it already: a function to its body, a parameter to its value.
 
 use zester_compiler::{
-    query::{Body, Shape, generic_key},
-    types::{Constraint, Signature, Type},
+    query::{self, Body, Shape, generic_key},
+    types::{Constraint, FunctionKind, Registry, Signature, Type},
 };
 
 /// What it costs a function's rank to have no such parameter.
 const STRANGE: u32 = 100_000;
 /// What it costs to lack a parameter that must be given.
 const LACKING: u32 = 30_000;
+/// What it costs to have none of the parameters that nearly every use has.
+const UNTYPICAL: u32 = 6_000;
 /// What it costs a parameter's rank that its values are others.
 const OTHER: u32 = 40_000;
 
@@ -43,7 +45,8 @@ pub(super) fn of_body(signature: &Signature, body: &Body) -> u32 {
                 _ => false,
             })
             .count() as u32;
-    strange * STRANGE + lacking.min(50) * LACKING
+    let untypical = u32::from(query::is_untypical(&signature.name(), &body.arguments));
+    strange * STRANGE + lacking.min(50) * LACKING + untypical * UNTYPICAL
 }
 
 /// What is added to a parameter's rank for the value that it would have.
@@ -55,10 +58,48 @@ pub(super) fn of_value(ty: &Type, shape: &Shape) -> u32 {
     }
 }
 
+/// What the maps of a list are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Maps {
+    /// Each names a state: `- pkg: nginx`.
+    Targets,
+    /// Each has a function to be asked: `- fun: test.true`.
+    Guards,
+    /// Others, or none.
+    Other,
+}
+
+/// What a list of maps is, by its keys.
+pub(super) fn of_maps(registry: &Registry, shape: &Shape) -> Maps {
+    let Shape::Maps(keys) = shape else { return Maps::Other };
+    let names_state = |key: &str| {
+        let module = key.split('.').next().unwrap_or(key);
+        matches!(key, "id" | "sls") || registry.signatures(FunctionKind::State).any(|s| s.module == module)
+    };
+    match () {
+        () if keys.is_empty() => Maps::Other,
+        () if keys.iter().any(|(key, _)| key == "fun") => Maps::Guards,
+        () if keys.iter().all(|(key, value)| value.is_some() && names_state(key)) => Maps::Targets,
+        () => Maps::Other,
+    }
+}
+
+/// What is added to the rank of a key that every state takes and that is no requisite.
+pub(super) fn of_generic(name: &str, ty: Option<&Type>, shape: &Shape, maps: Maps) -> u32 {
+    let guard = matches!(name, "onlyif" | "unless" | "check_cmd");
+    match maps {
+        // What names states is a requisite.
+        Maps::Targets => OTHER,
+        Maps::Guards if !guard => OTHER,
+        _ => ty.map_or(0, |ty| of_value(ty, shape)),
+    }
+}
+
 /// What is added to a requisite's rank for the value that it would have.
-pub(super) fn of_requisite(shape: &Shape) -> u32 {
+pub(super) fn of_requisite(shape: &Shape, maps: Maps) -> u32 {
     match shape {
-        Shape::Unknown | Shape::Maps => 0,
+        Shape::Maps(_) if maps == Maps::Guards => OTHER,
+        Shape::Unknown | Shape::Maps(_) => 0,
         // `require: [nginx]`, by the id alone.
         Shape::List | Shape::Map | Shape::Text(_) => OTHER / 20,
         Shape::Bool | Shape::Number => OTHER,
@@ -80,19 +121,15 @@ fn degree(ty: &Type, shape: &Shape) -> u32 {
                 2
             }
         }
-        (Type::List(of), Shape::Maps) => {
-            if matches!(**of, Type::Map(_) | Type::Record(_) | Type::Union(_)) {
-                2
-            } else {
-                1
-            }
+        (Type::List(of), Shape::Maps(_)) => {
+            if matches!(**of, Type::Map(_) | Type::Record(_) | Type::Union(_)) { 2 } else { 1 }
         }
         // One item stands for a list of it.
         (Type::List(of), _) => inner(of),
         (Type::Map(_) | Type::Record(_), Shape::Map) => 2,
         // Maps are often written as lists of one-key maps.
-        (Type::Map(_) | Type::Record(_), Shape::Maps) => 1,
-        (_, Shape::List | Shape::Maps | Shape::Map) => 0,
+        (Type::Map(_) | Type::Record(_), Shape::Maps(_)) => 1,
+        (_, Shape::List | Shape::Maps(_) | Shape::Map) => 0,
         (Type::Map(_) | Type::Record(_), _) => 0,
         (Type::Bool, Shape::Bool) => 2,
         (Type::Bool, _) | (_, Shape::Bool) => 0,

@@ -1,9 +1,10 @@
 //! State functions and their parameters.
 
-use super::{Asked, Item, ItemKind, escaped, fit};
+use super::{Asked, Item, ItemKind, escaped, fit, requisites};
 use crate::ide::docs;
+use std::collections::HashMap;
 use zester_compiler::{
-    query::{self, Body, GENERIC_KEYS, Shape},
+    query::{self, Body, GENERIC_KEYS, Kind, Shape},
     types::{FunctionKind, FunctionName, Signature, Type},
 };
 
@@ -24,6 +25,11 @@ pub(super) fn functions(
     extend: bool,
 ) -> Vec<Item> {
     let usage = asked.index.usage();
+    // What a file uses, it uses again.
+    let mut own: HashMap<FunctionName, u32> = HashMap::new();
+    for function in query::states_of(asked.context, asked.tree).into_iter().filter_map(|s| s.function) {
+        *own.entry(function).or_default() += 1;
+    }
     let is_path = body.name.as_deref().unwrap_or(id).starts_with('/');
     asked
         .index
@@ -34,7 +40,8 @@ pub(super) fn functions(
             let name =
                 FunctionName { module: signature.module.to_owned(), function: signature.function.to_owned() };
             let here = usage.functions.get(&name).copied().unwrap_or(0);
-            let mut uses = query::function_weight(&signature.name()) + here * 40;
+            let own = own.get(&name).copied().unwrap_or(0);
+            let mut uses = query::function_weight(&signature.name()) + here * 40 + own.min(10) * 400;
             // Paths are files; what is installed is run; one id has one state of a module.
             if is_path {
                 uses = if signature.module == "file" { uses + 4000 } else { uses / 8 };
@@ -82,12 +89,20 @@ fn with_body(asked: &Asked<'_>, item: Item, signature: &Signature, extend: bool)
 pub(super) fn split(
     asked: &Asked<'_>,
     module: &str,
+    extended: Option<&str>,
     body: &Body,
     parameter: Option<&(FunctionName, Vec<String>)>,
+    shape: &Shape,
 ) -> Vec<Item> {
     let mut found = Vec::new();
-    if let Some((function, present)) = parameter {
-        found.extend(parameters(asked, function, present, true, &Shape::Unknown));
+    // What is extended has its function elsewhere.
+    let elsewhere = extended.and_then(|id| {
+        let states = asked.index.states_named(id, &Kind::Module(module.to_owned()));
+        states.into_iter().find_map(|(_, state)| state.function)
+    });
+    let elsewhere = elsewhere.map(|function| (function, body.arguments.clone()));
+    if let Some((function, present)) = parameter.or(elsewhere.as_ref()) {
+        found.extend(parameters(asked, function, present, true, shape));
     } else {
         let registry = &asked.index.registry;
         for signature in registry.signatures(FunctionKind::State).filter(|s| s.module == module) {
@@ -137,6 +152,8 @@ pub(super) fn parameters(
     let usage = asked.index.usage().parameters.get(function);
     let uses = |name: &str| usage.and_then(|u| u.get(name)).copied().unwrap_or(0);
     let signature = docs::signature(&asked.index.registry, FunctionKind::State, function);
+    let maps = fit::of_maps(&asked.index.registry, shape);
+    let direction = requisites::direction(asked, shape, maps);
     let mut found = Vec::new();
     for (at, param) in signature.iter().flat_map(|s| s.params.iter()).enumerate() {
         let is_there = present.iter().any(|p| p == param.name || param.aliases.contains(&p.as_str()));
@@ -151,7 +168,13 @@ pub(super) fn parameters(
             let place = if number == 0 { 200_u32.saturating_sub(at as u32 * 10) } else { 0 };
             let score = popular + uses(name).min(60) * 60 + place;
             let rank = if param.required && !param.primary && number == 0 { 0 } else { by_uses(score) };
-            let rank = rank + fit::of_value(&param.ty, shape);
+            let generic = query::generic_key(name).is_some();
+            let fit = if generic {
+                fit::of_generic(name, Some(&param.ty), shape, maps)
+            } else {
+                fit::of_value(&param.ty, shape)
+            };
+            let rank = rank + fit;
             let item = Item::new(*name, ItemKind::Property, rank)
                 .detail(docs::short(&param.ty))
                 .doc(format!("param {function} {}", param.name));
@@ -166,9 +189,11 @@ pub(super) fn parameters(
         let popular = query::parameter_place(function, key.name).map_or(0, |at| 4000 - at as u32 * 220);
         let score = popular.max(key.weight * 18) + uses(key.name).min(60) * 60;
         let fit = if key.requisite {
-            fit::of_requisite(shape)
+            fit::of_requisite(shape, maps)
+                + requisites::against(direction, key.name)
+                + requisites::without_reaction(function, shape, maps, key.name)
         } else {
-            key.ty().map_or(0, |ty| fit::of_value(&ty, shape))
+            fit::of_generic(key.name, key.ty().as_ref(), shape, maps)
         };
         let item = Item::new(key.name, ItemKind::Keyword, by_uses(score) + fit)
             .detail(if key.requisite { "requisite" } else { "every state" })

@@ -115,8 +115,8 @@ pub fn complete(index: &Index, context: &Context, tree: &Tree, offset: usize, sn
         Expected::Function { id, present, body, key, extend } => {
             functions::functions(&asked, id, present, body, *key, *extend)
         }
-        Expected::SplitFunction { module, body, parameter } => {
-            functions::split(&asked, module, body, parameter.as_ref())
+        Expected::SplitFunction { module, extended, body, parameter, shape } => {
+            functions::split(&asked, module, extended.as_deref(), body, parameter.as_ref(), shape)
         }
         Expected::Parameter { function, present, dash, shape } => {
             functions::parameters(&asked, function, present, *dash, shape)
@@ -124,9 +124,9 @@ pub fn complete(index: &Index, context: &Context, tree: &Tree, offset: usize, sn
         Expected::Value { function, parameter, path, key, id } => {
             values::values(&asked, function, parameter, path, *key, id)
         }
-        Expected::RequisiteKind { dash, .. } => requisites::kinds(&asked, *dash),
-        Expected::RequisiteTarget { kind, function, id } => {
-            requisites::targets(&asked, kind, function.as_ref(), id)
+        Expected::RequisiteKind { requisite, dash } => requisites::kinds(&asked, requisite, *dash),
+        Expected::RequisiteTarget { requisite, kind, function, id } => {
+            requisites::targets(&asked, requisite, kind, function.as_ref(), id)
         }
         Expected::Reference { kind, env, dash, present } => {
             references::refs(&asked, *kind, env.as_deref(), *dash, present)

@@ -1,12 +1,30 @@
 //! Requisites: kinds and targets; ids.
 
-use super::{Asked, Item, ItemKind, escaped, scalar};
+use super::{Asked, Item, ItemKind, escaped, fit::Maps, scalar};
 use std::collections::HashMap;
 use zester_compiler::{
     check::UnitKind,
-    query::{self, Kind, StateAt},
+    query::{self, Kind, Shape, StateAt},
     types::FunctionName,
 };
+
+/// What is added to a requisite's rank by which nobody would do anything of their own: who watches or listens is to react,
+/// who runs on changes is mostly a command.
+pub(super) fn without_reaction(function: &FunctionName, shape: &Shape, maps: Maps, requisite: &str) -> u32 {
+    const NOBODY: u32 = 1000;
+    let is_about_changes = ["watch", "listen", "onchanges"].iter().any(|word| requisite.starts_with(word));
+    let reacts = match shape {
+        Shape::Maps(targets) if requisite.ends_with("_in") && maps == Maps::Targets => {
+            targets.iter().any(|(kind, _)| {
+                let (module, function) = kind.split_once('.').map_or((&**kind, None), |(m, f)| (m, Some(f)));
+                matches!(module, "id" | "sls") || query::reacts(module, function)
+            })
+        }
+        _ if requisite.ends_with("_in") => true,
+        _ => query::reacts(&function.module, Some(&function.function)),
+    };
+    if is_about_changes && !reacts { NOBODY } else { 0 }
+}
 
 /// Files that are looked into: those nearest along includes, then those of the nearest directories.
 const MAX_FILES: usize = 120;
@@ -34,7 +52,7 @@ fn states(asked: &Asked<'_>) -> Vec<(usize, StateAt)> {
 
 /// How far a state is from the place, in states: what stands near is meant most often, what stands before rather than
 /// behind.
-fn nearness(asked: &Asked<'_>, distance: usize, state: &StateAt) -> u32 {
+fn nearness(asked: &Asked<'_>, distance: usize, state: &StateAt, wanted: Direction) -> u32 {
     if distance > 0 {
         return 20_000 + (distance as u32).min(60) * 1000;
     }
@@ -47,13 +65,65 @@ fn nearness(asked: &Asked<'_>, distance: usize, state: &StateAt) -> u32 {
             .map_or(500, |t| t.matches('\n').count() as u32)
     };
     let (start, end) = (i64::from(state.span.start), i64::from(state.span.end));
+    let (before, behind) = if wanted == Direction::Behind { (6000, 0) } else { (0, 6000) };
     if end <= at {
-        lines(end, at).min(5000)
+        before + lines(end, at).min(5000)
     } else if start > at {
-        6000 + lines(at, start).min(5000)
+        behind + lines(at, start).min(5000)
     } else {
         1
     }
+}
+
+/// On which side of a place states stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    /// Before it: what this state needs.
+    Before,
+    /// Behind it: what needs this state.
+    Behind,
+    /// On both, or it is not known.
+    Either,
+}
+
+impl Direction {
+    /// Where the targets of a requisite mostly stand.
+    fn of(requisite: &str) -> Self {
+        if requisite.ends_with("_in") || requisite == "prereq" { Self::Behind } else { Self::Before }
+    }
+}
+
+/// Where the states stand that a list of targets names, of those of the same file.
+pub(super) fn direction(asked: &Asked<'_>, shape: &Shape, maps: Maps) -> Direction {
+    let Shape::Maps(targets) = shape else { return Direction::Either };
+    if maps != Maps::Targets {
+        return Direction::Either;
+    }
+    let states = query::states_of(asked.context, asked.tree);
+    let (mut before, mut behind) = (false, false);
+    for (key, name) in targets {
+        let kind = FunctionName::parse(key).map_or_else(|| Kind::Module(key.clone()), Kind::Function);
+        let named = |s: &&StateAt| {
+            s.is_of(&kind) && name.as_ref().is_some_and(|n| s.id.as_ref() == Some(n) || s.names.contains(n))
+        };
+        for state in states.iter().filter(named) {
+            before |= state.span.end as usize <= asked.offset;
+            behind |= state.span.start as usize > asked.offset;
+        }
+    }
+    match (before, behind) {
+        (true, false) => Direction::Before,
+        (false, true) => Direction::Behind,
+        _ => Direction::Either,
+    }
+}
+
+/// What is added to a requisite's rank for targets that mostly stand on the other side.
+pub(super) fn against(direction: Direction, requisite: &str) -> u32 {
+    const AGAINST: u32 = 1500;
+    // What reacts at the end of a run may stand anywhere.
+    let either = direction == Direction::Either || requisite.starts_with("listen");
+    if either || Direction::of(requisite) == direction { 0 } else { AGAINST }
 }
 
 /// Whether the place stands in this very function.
@@ -63,7 +133,7 @@ fn is_own(asked: &Asked<'_>, state: &StateAt) -> bool {
     state.key_span.start <= at && at <= last + 1 && (state.span.start..=state.span.end + 1).contains(&at)
 }
 
-pub(super) fn kinds(asked: &Asked<'_>, dash: bool) -> Vec<Item> {
+pub(super) fn kinds(asked: &Asked<'_>, requisite: &str, dash: bool) -> Vec<Item> {
     let lead = if dash || asked.place.colon { "" } else { "- " };
     let mut best: HashMap<String, u32> = HashMap::new();
     let mut found = Vec::new();
@@ -73,7 +143,7 @@ pub(super) fn kinds(asked: &Asked<'_>, dash: bool) -> Vec<Item> {
             continue;
         }
         let Some(function) = &state.function else { continue };
-        let near = nearness(asked, *distance, state);
+        let near = nearness(asked, *distance, state, Direction::of(requisite));
         let rank = best.entry(function.module.clone()).or_insert(u32::MAX);
         *rank = (*rank).min(near);
     }
@@ -90,7 +160,7 @@ pub(super) fn kinds(asked: &Asked<'_>, dash: bool) -> Vec<Item> {
             if !is_own(asked, state) {
                 let label = format!("{}: {id}", function.module);
                 let text = format!("{lead}{}: {}", function.module, scalar(asked, id));
-                let rank = nearness(asked, *distance, state) + 1;
+                let rank = nearness(asked, *distance, state, Direction::of(requisite)) + 1;
                 found.push(Item::new(label, ItemKind::Reference, rank).insert(text, false));
             }
         }
@@ -105,6 +175,7 @@ fn kind(asked: &Asked<'_>, word: &str, lead: &str, rank: u32) -> Item {
 
 pub(super) fn targets(
     asked: &Asked<'_>,
+    requisite: &str,
     kind: &Kind,
     function: Option<&FunctionName>,
     id: &str,
@@ -116,7 +187,7 @@ pub(super) fn targets(
         }
         let own = distance == 0 && is_own(asked, &state);
         let same_state = own && state.function.as_ref() == function;
-        let near = nearness(asked, distance, &state);
+        let near = nearness(asked, distance, &state, Direction::of(requisite));
         let mut names: Vec<(&String, u32)> = Vec::new();
         // Another function of the same id is the likeliest of all, this function itself is none.
         if let Some(name) = &state.id

@@ -1,5 +1,8 @@
 use super::{Editor, PROJECT};
+use crate::server::Helpers;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use zester_compiler::settings::Seal;
 
 fn actions(editor: &mut Editor, only: Option<&str>) -> Vec<Value> {
     let at = json!({ "line": 0, "character": 0 });
@@ -88,4 +91,52 @@ fn diagnostics_are_pushed_and_pulled() {
             .all(|d| d["severity"] != 1)),
         "{whole}"
     );
+}
+
+/// Stands for a key: what it seals shows for whom, and how long the text is.
+#[derive(Debug)]
+struct Lock;
+
+impl Seal for Lock {
+    fn recipient(&self, sealed: &[&str]) -> Option<String> {
+        sealed.first().map(|text| text.split(',').nth(1).unwrap().to_owned())
+    }
+
+    fn seal(&self, recipient: &str, text: &str) -> Result<String, String> {
+        Ok(format!("ENC[nkey,{recipient},{}]", text.len()))
+    }
+}
+
+#[test]
+fn secrets_are_sealed_where_there_is_a_key() {
+    let helpers = || Helpers { seal: Some(Arc::new(Lock)) };
+    let sealing = |tree: &str, helpers: Helpers| {
+        let mut editor = Editor::helped(tree, &json!({}), helpers);
+        let all = actions(&mut editor, None);
+        let found = all.iter().find(|a| a["title"].as_str().unwrap().starts_with("Seal"))?;
+        assert!(!found.to_string().contains("hunter2"), "{found}");
+        let text = editor.edited(&found["edit"]).remove(&editor.cursor.0)?;
+        Some((found["title"].as_str()?.to_owned(), text))
+    };
+    let key =
+        "-- states/a.zy\na:\n  test.nop: []\n-- settings/a.zy\nkey: !encrypted ENC[nkey,XABCDEFGHIJK,1]\n";
+    // By its name, by its mark, by what another file says of it.
+    for (line, title, sealed) in [
+        (
+            "db:\n  pass<|>word: hunter2\n",
+            "`db.password`",
+            "db:\n  password: !encrypted \"ENC[nkey,XABCDEFGHIJK,7]\"\n",
+        ),
+        ("pin: !encrypted hunter2<|>\n", "`pin`", "pin: !encrypted \"ENC[nkey,XABCDEFGHIJK,7]\"\n"),
+        ("key: hun<|>ter2\n", "`key`", "key: !encrypted \"ENC[nkey,XABCDEFGHIJK,7]\"\n"),
+    ] {
+        let tree = format!("{key}-- settings/b.zy\n{line}");
+        let found = sealing(&tree, helpers()).unwrap_or_else(|| panic!("{line}"));
+        assert_eq!(found, (format!("Seal {title} for the key XABCDEFG…"), sealed.to_owned()));
+        assert_eq!(sealing(&tree, Helpers::default()), None);
+    }
+    // No key to seal for; no secret; a state file.
+    assert_eq!(sealing("-- settings/b.zy\npassword: hunt<|>er2\n", helpers()), None);
+    assert_eq!(sealing(&format!("{key}-- settings/b.zy\nuser: al<|>ice\n"), helpers()), None);
+    assert_eq!(sealing(&format!("{key}-- states/b.zy\npassword: hunt<|>er2\n"), helpers()), None);
 }

@@ -1,6 +1,6 @@
 //! A client in a few lines: writes a tree, starts the server, asks.
 
-use crate::server;
+use crate::server::{self, Helpers};
 use lsp_server::{Connection, Message, Notification, Request, RequestId, Response};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fs, thread::JoinHandle};
@@ -27,6 +27,11 @@ impl Editor {
 
     /// Starts with initialization options.
     pub fn with(tree: &str, options: &Value) -> Self {
+        Self::helped(tree, options, Helpers::default())
+    }
+
+    /// As [`Self::with`], with the help of whoever started the server.
+    pub fn helped(tree: &str, options: &Value, helpers: Helpers) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut files = BTreeMap::new();
         let mut cursor = (String::new(), 0);
@@ -43,7 +48,7 @@ impl Editor {
             files.insert(path.to_owned(), text);
         }
         let (client, connection) = Connection::memory();
-        let server = std::thread::spawn(move || server::run(&connection).unwrap());
+        let server = std::thread::spawn(move || server::run(&connection, helpers).unwrap());
         let mut editor = Self {
             dir,
             client,
