@@ -10,9 +10,10 @@ use crate::bus::{
 };
 use indexmap::IndexMap;
 
-/// A peel that has not acknowledged so long after the last sending counts as unreachable, in milliseconds.
+/// A peel that has not acknowledged so long after the last sending, or after the last peel's first answer, counts as unreachable, in
+/// milliseconds.
 pub const ACK_WAIT_MS: u64 = 10_000;
-/// When to send again to peels that have not acknowledged, in milliseconds after the first sending.
+/// When to send again to peels that have not acknowledged, in milliseconds after the first sending or the last peel's first answer.
 const RESEND_MS: [u64; 2] = [1_000, 4_000];
 /// How long after the deadline returns are waited for, in milliseconds.
 const GRACE_MS: u64 = 2_000;
@@ -128,6 +129,8 @@ pub struct Owner {
     /// Where the present portion begins.
     portion: usize,
     sent_ms: u64,
+    /// When a peel last answered for the first time.
+    answered_ms: u64,
     resends: usize,
     /// The portion was over at this time.
     portion_over_ms: Option<u64>,
@@ -216,6 +219,7 @@ impl Owner {
             sent_to: 0,
             portion: 0,
             sent_ms: now_ms,
+            answered_ms: 0,
             resends: 0,
             portion_over_ms: None,
             fetching: false,
@@ -294,9 +298,9 @@ impl Owner {
                     effects.extend(self.store(now_ms));
                 }
             }
-            Event::Ack(peel) => self.heard(&peel, PeelStatus::Acked),
-            Event::Running(peel) => self.heard(&peel, PeelStatus::Running),
-            Event::Returned(peel, status) => self.heard(&peel, status),
+            Event::Ack(peel) => self.answered(&peel, PeelStatus::Acked, now_ms),
+            Event::Running(peel) => self.answered(&peel, PeelStatus::Running, now_ms),
+            Event::Returned(peel, status) => self.answered(&peel, status, now_ms),
             Event::Fetched(found) => {
                 self.fetching = false;
                 for (peel, status) in &found {
@@ -438,18 +442,27 @@ impl Owner {
         Write::Waiting(now_ms + pause)
     }
 
-    /// A peel's status, if it is news: a final one stays, and none goes back.
-    fn heard(&mut self, peel: &PeelId, status: PeelStatus) {
-        let Ok(place) = self.peels.binary_search(peel) else { return };
-        let Some(known) = self.states.get_mut(place) else { return };
-        if known.is_final() || (!status.is_final() && status <= *known) {
-            return;
+    /// What a peel says.
+    fn answered(&mut self, peel: &PeelId, status: PeelStatus, now_ms: u64) {
+        if self.heard(peel, status) == Some(PeelStatus::Pending) {
+            self.answered_ms = now_ms;
         }
+    }
+
+    /// A peel's status, if it is news: a final one stays, and none goes back. Gives the one before.
+    fn heard(&mut self, peel: &PeelId, status: PeelStatus) -> Option<PeelStatus> {
+        let place = self.peels.binary_search(peel).ok()?;
+        let known = self.states.get_mut(place)?;
+        if known.is_final() || (!status.is_final() && status <= *known) {
+            return None;
+        }
+        let before = *known;
         if let Some(count) = self.counts.get_mut(known) {
             *count -= 1;
         }
         *known = status;
         *self.counts.entry(status).or_default() += 1;
+        Some(before)
     }
 
     /// Whether this master may send now: not canceled, and its heartbeat confirmed lately.
@@ -531,7 +544,8 @@ impl Owner {
             let count = |is: fn(&PeelStatus) -> bool| portion.iter().filter(|s| is(s)).count();
             (count(|s| !s.is_final()), count(|s| *s == PeelStatus::Pending))
         };
-        let since = now_ms.saturating_sub(self.sent_ms);
+        // As long as peels answer for the first time, the others have not had their turn: thousands take seconds.
+        let since = now_ms.saturating_sub(self.sent_ms.max(self.answered_ms));
         if silent > 0
             && confirmed
             && RESEND_MS.get(self.resends).is_some_and(|&after| since >= after && since < ACK_WAIT_MS)
@@ -631,4 +645,57 @@ pub fn orphans<'r>(
         .filter(|r| !r.status.is_final() && r.owner.as_ref().is_none_or(gone))
         .map(|r| r.jid.clone())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        bus::id::AdminId,
+        job::message::{Call, Targets},
+    };
+
+    #[test]
+    fn silent_peels_are_asked_again_when_no_other_answers_any_more() {
+        let peels: Vec<PeelId> = ["a", "b", "c"].iter().map(|name| PeelId::new(name).unwrap()).collect();
+        let job = Job {
+            v: VERSION,
+            jid: JobId::generate(),
+            call: Call::default(),
+            targets: Targets {
+                expression: "*".into(),
+                peels: peels.clone(),
+                count: 3,
+                digest: String::new(),
+            },
+            timeout_ms: 60_000,
+            batch: None,
+            created_ms: 0,
+            metadata: IndexMap::new(),
+        };
+        let alice = AdminId::new("alice").unwrap();
+        let (mut owner, _) = Owner::claim(MasterId::generate(), alice, &job, peels.clone(), None, 0);
+        for event in [Event::TargetsStored, Event::Written(1)] {
+            owner.handle(event, 0);
+        }
+        let sent = |effects: Vec<Effect>| {
+            effects.into_iter().find_map(|e| if let Effect::Send(to) = e { Some(to) } else { None })
+        };
+        assert_eq!(sent(owner.handle(Event::Subscribed, 0)), Some(peels.clone()));
+        assert_eq!(sent(owner.handle(Event::Ack(peels[0].clone()), 900)), None);
+        assert_eq!(sent(owner.tick(1_500)), None, "the first one has answered a moment ago");
+        // What is known already is no sign of life.
+        assert_eq!(sent(owner.handle(Event::Ack(peels[0].clone()), 1_800)), None);
+        assert_eq!(sent(owner.tick(1_900)), Some(peels[1..].to_vec()));
+        assert_eq!(sent(owner.handle(Event::Ack(peels[1].clone()), 2_000)), None);
+        owner.confirm(6_000);
+        assert_eq!(sent(owner.tick(6_000)), Some(peels[2..].to_vec()));
+        assert_eq!(sent(owner.tick(9_000)), None);
+        let peel_c_is_given_up = |effects: Vec<Effect>| effects.iter().any(|e| matches!(e, Effect::Fetch(_)));
+        for (answered, peel) in [(11_000, &peels[0]), (11_500, &peels[1])] {
+            owner.handle(Event::Returned(peel.clone(), PeelStatus::Done), answered);
+        }
+        assert!(!peel_c_is_given_up(owner.tick(11_999)), "ten seconds after the last answer");
+        assert!(peel_c_is_given_up(owner.tick(12_000)));
+    }
 }
