@@ -96,6 +96,7 @@ pub fn run(common: &Common, args: &OrchArgs) -> Result<Exit, Failure> {
         args.refs.join(","),
         hear(common),
     ));
+    conductor.hide(plan.mask.clone());
     if plan.waits() {
         conductor.listen().map_err(fleet::failure)?;
     }

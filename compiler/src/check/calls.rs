@@ -571,13 +571,18 @@ fn check_arguments(
         if signature.param(word).is_some() {
             continue;
         }
-        let message = format!("`{name}` has no argument `{word}`");
-        let diagnostic = Diagnostic::new(&UNKNOWN_ARGUMENT, *span, message);
-        diagnostics.push(match nearest(word, names.iter().copied()) {
-            Some(near) => diagnostic.did_you_mean(near),
-            None if names.is_empty() => diagnostic.help(format!("`{name}` takes no arguments")),
-            None => diagnostic.help(list_of("its arguments are", &names)),
-        });
+        diagnostics.push(unknown_argument(name, word, *span, &names));
+    }
+}
+
+/// The finding about an argument that a function does not have.
+pub(super) fn unknown_argument(name: &str, word: &str, span: Span, names: &[&str]) -> Diagnostic {
+    let message = format!("`{name}` has no argument `{word}`");
+    let diagnostic = Diagnostic::new(&UNKNOWN_ARGUMENT, span, message);
+    match nearest(word, names.iter().copied()) {
+        Some(near) => diagnostic.did_you_mean(near),
+        None if names.is_empty() => diagnostic.help(format!("`{name}` takes no arguments")),
+        None => diagnostic.help(list_of("its arguments are", names)),
     }
 }
 

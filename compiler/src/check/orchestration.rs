@@ -1,7 +1,7 @@
 //! Orchestrations: steps that ask the fleet, and the files, targets and functions that they name.
 
 use super::{
-    calls::unknown_exec,
+    calls::{unknown_argument, unknown_exec},
     references::{check_name, is_written},
     summary::{ArgumentDecl, FunctionDecl, StateDecl},
     workspace::{Unit, Workspace},
@@ -10,11 +10,12 @@ use crate::{
     check::functions::NOT_PROVIDED,
     diagnostic::{Diagnostic, Severity},
     infer,
+    lower::attributes::is_generic,
     project::TreeKind,
     rule,
     source::Span,
     target::{Form, Target},
-    types::{FunctionKind, Registry, Value, decode::decode_value},
+    types::{FunctionKind, Registry, Signature, Value, decode::decode_value},
 };
 use std::collections::HashSet;
 
@@ -132,8 +133,10 @@ pub fn check_orchestrations(
         check_target(workspace, data, unit, function, found);
         check_refs(workspace, unit, function, found);
         check_id(workspace, state, function, found);
-        if function.name.as_ref().is_some_and(|name| name.function == "function") {
-            check_called(workspace, unit, state, function, found);
+        match function.name.as_ref().map(|name| name.function.as_str()) {
+            Some("function") => check_called(workspace, unit, state, function, found),
+            Some("runner") => check_runner(workspace, state, function, found),
+            _ => {}
         }
     }
 }
@@ -221,10 +224,11 @@ fn check_called(
         let Some(text) = name.text() else { continue };
         let Some((module, word)) = text.split_once('.') else { continue };
         let registry = workspace.registry;
-        let known = registry.get(FunctionKind::Exec, module, word).is_some()
-            || RUN_STATES.contains(&text)
-            || workspace.custom.contains(module);
-        if known {
+        if RUN_STATES.contains(&text) || workspace.custom.contains(module) {
+            continue;
+        }
+        if let Some(signature) = registry.get(FunctionKind::Exec, module, word) {
+            check_arguments(function, signature, found);
             continue;
         }
         if registry.exists_elsewhere(FunctionKind::Exec, module, word) {
@@ -238,5 +242,42 @@ fn check_called(
         let mut unknown = unknown_exec(text, *span, registry);
         unknown.fixes.retain(|_| is_written(unit, *span, text));
         found.push(unknown);
+    }
+}
+
+/// The keys of `kwarg`, by the signature of the function that gets them.
+fn check_arguments(function: &FunctionDecl, signature: &Signature, found: &mut Vec<Diagnostic>) {
+    let named = argument(function, "kwarg").or_else(|| argument(function, "kwargs"));
+    let names: Vec<&str> = signature.params.iter().map(|p| p.name).collect();
+    for (key, span) in named.into_iter().flat_map(|a| &a.values) {
+        let Some(key) = key.text() else { continue };
+        if signature.open || signature.param(key).is_some() || key == "test" {
+            continue;
+        }
+        found.push(unknown_argument(&signature.name(), key, *span, &names));
+    }
+}
+
+/// The arguments of a runner: beside `name`, and in `kwarg`.
+fn check_runner(
+    workspace: &Workspace<'_>,
+    state: &StateDecl,
+    function: &FunctionDecl,
+    found: &mut Vec<Diagnostic>,
+) {
+    let own = state.id.text().filter(|_| argument(function, "name").is_none());
+    let Some(name) = own.or_else(|| only(function, "name")) else { return };
+    let Some(params) = workspace.registry.runner(name) else { return };
+    let taken = ["name", "names", "arg", "args", "kwarg", "kwargs"];
+    let beside = function.arguments.iter().filter_map(|a| {
+        let own = !taken.contains(&a.name.as_str()) && !is_generic(&a.name) && !a.name.starts_with("__");
+        own.then_some((a.name.as_str(), a.span))
+    });
+    let within = ["kwarg", "kwargs"].into_iter().filter_map(|name| argument(function, name));
+    let within = within.flat_map(|a| &a.values).filter_map(|(key, span)| Some((key.text()?, *span)));
+    for (key, span) in beside.chain(within) {
+        if !params.contains(&key) {
+            found.push(unknown_argument(name, key, span, params));
+        }
     }
 }

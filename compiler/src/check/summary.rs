@@ -66,6 +66,8 @@ pub struct FunctionDecl {
 pub struct ArgumentDecl {
     /// Its name.
     pub name: String,
+    /// Where that stands.
+    pub span: Span,
     /// What its value can be, for scalars and lists of scalars.
     pub values: Vec<(Pattern, Span)>,
 }
@@ -313,7 +315,7 @@ impl Reader<'_> {
                 "names" => names.extend(values.iter().cloned()),
                 _ => {}
             }
-            arguments.push(ArgumentDecl { name: key.into_owned(), values });
+            arguments.push(ArgumentDecl { name: key.into_owned(), span: argument.key.span, values });
         }
         FunctionDecl {
             name: function.name.clone(),

@@ -69,7 +69,9 @@ pub(super) fn check_function(
     for argument in &function.arguments {
         let Some(key) = argument.key.text() else { continue };
         let param = signature.param(&key).or_else(|| (key == "name").then(|| signature.primary()).flatten());
-        let kept = param.is_some_and(|p| p.ty.is_secret()) || KEPT.contains(&&*key) || signature.open;
+        let kept = param.is_some_and(|p| p.ty.is_secret())
+            || KEPT.contains(&&*key)
+            || signature.open && !signature.fleet;
         if kept {
             continue;
         }

@@ -441,6 +441,18 @@ fn state(steps: &[Option<&str>], above: usize, way: &Way<'_>, marker: &str) -> E
         return requisite(key, path, name, id, way);
     }
     let Some(function) = name else { return Expected::Nothing };
+    if matches!(function.module.as_str(), "zester" | "salt") && !way.in_key {
+        // What steps of an orchestration name.
+        match (function.function.as_str(), key, path) {
+            ("state", "sls", [] | [None]) => {
+                let present = if path.is_empty() { Vec::new() } else { present(way.container, way, marker) };
+                return Expected::Reference { kind: TreeKind::States, env: None, dash: true, present };
+            }
+            ("state" | "function", "tgt", []) => return Expected::Target,
+            ("function", "name", []) => return Expected::ExecFunction { module: None },
+            _ => {}
+        }
+    }
     Expected::Value {
         function,
         parameter: key.to_owned(),

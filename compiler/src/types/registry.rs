@@ -51,6 +51,8 @@ impl<'de> Deserialize<'de> for FunctionName {
 pub struct Registry {
     states: BTreeMap<String, BTreeMap<String, Arc<Signature>>>,
     execs: BTreeMap<String, BTreeMap<String, Arc<Signature>>>,
+    /// The runners that orchestrations call, with the names of their arguments.
+    runners: BTreeMap<&'static str, Vec<&'static str>>,
     /// What to do instead of functions that are not provided here, by name.
     known_elsewhere: BTreeMap<String, String>,
     /// Names of Salt's functions.
@@ -105,6 +107,16 @@ impl Registry {
     /// All signatures of a kind, sorted by name.
     pub fn signatures(&self, kind: FunctionKind) -> impl Iterator<Item = &Arc<Signature>> {
         self.side(kind).values().flat_map(BTreeMap::values)
+    }
+
+    /// Adds a runner that orchestrations may call.
+    pub fn add_runner(&mut self, name: &'static str, arguments: Vec<&'static str>) {
+        self.runners.insert(name, arguments);
+    }
+
+    /// Names of the arguments of a runner.
+    pub fn runner(&self, name: &str) -> Option<&[&'static str]> {
+        self.runners.get(name).map(Vec::as_slice)
     }
 
     /// Notes that `module.function` is Salt's but not provided; `instead` says what to do.

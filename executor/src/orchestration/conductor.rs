@@ -9,13 +9,14 @@ use crate::{
 use std::{
     convert::Infallible,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 use tokio::runtime::Handle;
 use zester_compiler::{
     project::Project,
-    types::{Facts, Map},
+    settings::Mask,
+    types::{Facts, Map, Value},
 };
 use zester_stdlib::{
     Cancel,
@@ -28,6 +29,8 @@ const LOOK: Duration = Duration::from_millis(50);
 const STOPPED: Duration = Duration::from_secs(60);
 /// Between two attempts to stop a job.
 const AGAIN: Duration = Duration::from_millis(500);
+/// Bytes of a secret that are told from any other text.
+const LONG_ENOUGH: usize = 6;
 /// Orchestrations within orchestrations.
 const MAX_DEPTH: usize = 8;
 
@@ -62,6 +65,18 @@ pub struct Conductor {
     pub(super) root: PathBuf,
     pub(super) options: LocalOptions,
     facts: Arc<Facts>,
+    /// What no job may have among its arguments.
+    mask: OnceLock<Mask>,
+}
+
+/// Whether a value has a text of a secret. Short ones may be anything.
+fn shows(mask: &Mask, value: &Value) -> bool {
+    match value {
+        Value::Str(text) => text.len() >= LONG_ENOUGH && mask.text(text.clone()) != *text,
+        Value::List(list) => list.iter().any(|value| shows(mask, value)),
+        Value::Map(map) => map.values().any(|value| shows(mask, value)),
+        _ => false,
+    }
 }
 
 impl Conductor {
@@ -83,7 +98,13 @@ impl Conductor {
             root: local.root.clone(),
             options: local.options().clone(),
             facts,
+            mask: OnceLock::new(),
         }
+    }
+
+    /// Keeps the secrets of this machine's settings out of jobs. The first call wins.
+    pub fn hide(&self, mask: Mask) {
+        let _ = self.mask.set(mask);
     }
 
     /// The jobs that were sent, in their order.
@@ -133,6 +154,15 @@ impl Conductor {
         sending: &Sending,
         cancel: &Cancel,
     ) -> Result<Report, String> {
+        if let Some(mask) = self.mask.get()
+            && (call.args.iter().any(|value| shows(mask, value))
+                || call.kwargs.values().any(|value| shows(mask, value)))
+        {
+            return Err(format!(
+                "the arguments of `{}` hold a secret of the settings, which would be kept in the job's record; let the peels have it in their own settings",
+                call.function
+            ));
+        }
         let prepared = self.ask(cancel, self.shared.operator.prepare(target, call, sending))?;
         let mut job = prepared.ok_or_else(|| format!("no peel matches `{target}`"))?;
         job.metadata.insert("orchestration".to_owned(), self.name.clone());
@@ -182,6 +212,7 @@ impl Conductor {
             root: self.root.clone(),
             options,
             facts: self.facts.clone(),
+            mask: OnceLock::new(),
         })
     }
 
@@ -225,7 +256,7 @@ impl Fleet for Conductor {
             timeout_ms: Some((order.timeout_s * 1000.0) as u64),
             batch: order.batch.clone(),
             batch_wait_ms: (order.batch_wait_s * 1000.0) as u64,
-            fail_limit: None,
+            fail_limit: order.batch.as_ref().and(order.fail_limit),
             subset: order.subset,
         };
         let report = self.job(&order.step, &order.target, call, &sending, cancel)?;

@@ -25,6 +25,7 @@ fn on(status: PeelStatus, result: Option<&JobReturn>) -> OnPeel {
     use PeelStatus::{Acked, Canceled, Done, Expired, Failed, Interrupted, Pending, Running, Unreachable};
     let end = match status {
         Done => End::Done,
+        Canceled if result.is_none() => End::NotBegun,
         Failed | Expired | Interrupted | Canceled => End::Failed,
         Pending | Acked | Running | Unreachable => End::Unreachable,
     };
@@ -39,7 +40,7 @@ fn on(status: PeelStatus, result: Option<&JobReturn>) -> OnPeel {
         Some(JobOutcome::Value(value)) => on.value = Some(value.clone()),
         Some(JobOutcome::Nothing) | None => {}
     }
-    if end != End::Done && on.error.is_empty() {
+    if matches!(end, End::Failed | End::Unreachable) && on.error.is_empty() {
         on.error = match (end, result.and_then(|r| r.error.clone())) {
             (_, Some(error)) => error,
             (End::Unreachable, None) => "did not answer in time".to_owned(),

@@ -157,6 +157,7 @@ impl Conductor {
         local.set_fleet(inner.clone());
         let (made, found) = plan(&local, &refs).map_err(|e| e.to_string())?;
         let Some(made) = made else { return Err(told(&local, &found)) };
+        inner.hide(made.mask.clone());
         if made.waits() {
             inner.listen().map_err(|e| format!("events cannot be listened to: {e}"))?;
         }

@@ -41,6 +41,8 @@ pub struct Order {
     pub batch: Option<String>,
     /// The pause after each portion, in seconds.
     pub batch_wait_s: f64,
+    /// With portions: no further one begins after so many failures.
+    pub fail_limit: Option<u64>,
     /// Only so many of the peels, by chance.
     pub subset: Option<u64>,
 }
@@ -76,6 +78,8 @@ pub enum End {
     Failed,
     /// The peel did not answer in time.
     Unreachable,
+    /// The job had ended before it was sent there.
+    NotBegun,
 }
 
 /// Events that are waited for.

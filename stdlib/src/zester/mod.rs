@@ -23,6 +23,12 @@ pub(crate) fn register(library: &mut Library) {
         .state_of::<runner::Runner>(&["zester", "salt"])
         .state_of::<wait_for_event::WaitForEvent>(&["zester", "salt"]);
     let registry = library.registry_mut();
+    for runner in runners::RUNNERS {
+        let arguments = runner.params.iter().flat_map(|(own, salts, _)| [*own, *salts]);
+        for name in std::iter::once(&runner.name).chain(runner.aliases) {
+            registry.add_runner(name, arguments.clone().collect());
+        }
+    }
     registry
         .note_elsewhere("salt.parallel_runners", "write a `zester.runner` for each, with `- parallel: true`");
     registry.note_elsewhere(

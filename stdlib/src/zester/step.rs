@@ -90,6 +90,11 @@ impl Step<'_> {
             timeout_s,
             batch,
             batch_wait_s: self.batch_wait.map_or(0.0, |s| s.0.clamp(0.0, LIMIT_S)),
+            // More failures than may be make the step a failure, so that nothing is gained by going on.
+            fail_limit: self.expect_minions.then(|| {
+                let names = self.fail_minions.iter().flat_map(|list| list.split(',')).count() as u64;
+                self.allow_fail.saturating_add(names).saturating_add(1)
+            }),
             subset: self.subset,
         })
     }
@@ -100,24 +105,31 @@ impl Step<'_> {
             self.fail_minions.iter().flat_map(|list| list.split(',')).any(|name| name.trim() == peel)
         };
         let counts = |end: End| match end {
-            End::Done => false,
+            End::Done | End::NotBegun => false,
             End::Failed => true,
             End::Unreachable => self.expect_minions,
         };
+        let not_begun = done.peels.values().filter(|on| on.end == End::NotBegun).count();
         let failed: Vec<(&String, &OnPeel)> =
             done.peels.iter().filter(|(peel, on)| counts(on.end) && !may(peel)).collect();
-        if failed.len() as u64 <= self.allow_fail {
+        if failed.len() as u64 <= self.allow_fail && not_begun == 0 {
             return Ok(());
         }
         let of = done.peels.len();
-        let mut message =
-            format!("{} of {of} {} failed (job {})", failed.len(), plural(of, "peel"), done.jid);
+        let mut message = if failed.is_empty() {
+            format!("the job ended before it was sent to all peels (job {})", done.jid)
+        } else {
+            format!("{} of {of} {} failed (job {})", failed.len(), plural(of, "peel"), done.jid)
+        };
         for (peel, on) in failed.iter().take(SHOWN) {
             let error = if on.error.is_empty() { word(on.end) } else { &on.error };
             message.push_str(&format!("\n{peel}: {}", error.trim_end().replace('\n', "\n  ")));
         }
         if failed.len() > SHOWN {
             message.push_str(&format!("\nand {} more; zester job show {}", failed.len() - SHOWN, done.jid));
+        }
+        if not_begun > 0 {
+            message.push_str(&format!("\n{not_begun} {} not begun", plural(not_begun, "peel")));
         }
         Err(Failure::new(message).with_changes(changes))
     }
@@ -128,6 +140,7 @@ fn word(end: End) -> &'static str {
         End::Done => "done",
         End::Failed => "failed",
         End::Unreachable => "did not answer in time",
+        End::NotBegun => "not begun",
     }
 }
 
@@ -153,6 +166,7 @@ pub(super) fn sentence(done: &Done, changed: &str, unchanged: &str) -> String {
     part(unchanged, &|on| on.end == End::Done && on.changed.is_empty());
     part("failed", &|on| on.end == End::Failed);
     part("unreachable", &|on| on.end == End::Unreachable);
+    part("not begun on", &|on| on.end == End::NotBegun);
     let count = done.peels.len();
     format!("{count} {}: {} (job {})", plural(count, "peel"), parts.join("; "), done.jid)
 }

@@ -39,6 +39,7 @@ impl Fleet for Made {
             let end = match *peel {
                 "fails" => End::Failed,
                 "silent" => End::Unreachable,
+                "later" => End::NotBegun,
                 _ => End::Done,
             };
             let changed =
@@ -110,6 +111,8 @@ fn states_are_applied_and_what_changed_is_told() {
     assert_eq!(order.args, [Value::from("nginx"), Value::from("php")]);
     assert_eq!(order.kwargs.get("saltenv"), Some(&Value::from("dev")));
 
+    assert_eq!(order.fail_limit, Some(1), "what has failed begins no further portion");
+
     // In a test run the peels are asked what would change.
     let (word, comment, _) = run::<State>(&fleet, true, json).unwrap();
     assert_eq!(word, "would change");
@@ -142,6 +145,13 @@ fn what_of_the_answers_is_a_failure() {
     assert!(with(r#", "expect_minions": false"#).unwrap_err().message.starts_with("1 of 3"));
     assert!(with(r#", "expect_minions": false, "fail_minions": ["fails"]"#).is_ok());
     assert!(with(r#", "fail_minions": ["fails, silent"]"#).is_ok());
+    // A job that ended before its last portion has not done what it should.
+    let halted =
+        run::<State>(&made(&["same", "later"]), false, r#"{"name": "x", "tgt": "*", "highstate": true}"#);
+    assert_eq!(
+        halted.unwrap_err().message,
+        "the job ended before it was sent to all peels (job J1)\n1 peel not begun"
+    );
     // Nobody at all is never right.
     let nobody = run::<State>(&made(&[]), false, r#"{"name": "x", "tgt": "db*", "highstate": true}"#);
     assert_eq!(nobody.unwrap_err().message, "no peel matches `db*`");

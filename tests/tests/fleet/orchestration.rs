@@ -117,6 +117,16 @@ fn groups_come_in_their_order_and_a_failure_stops_what_needs_it() {
     );
     orch(&["orch.allowed"]).exits(0);
 
+    // In portions: what has failed goes no further.
+    lab.write(
+        "states/orch/portions.zy",
+        "all:\n  zester.state:\n    - tgt: 'web-*'\n    - sls: [bad]\n    - batch: 1\n",
+    );
+    let portions = orch(&["orch.portions"]).exits(1);
+    for words in ["1 of 4 peels failed", "web-1: `it breaks`", "3 peels not begun"] {
+        assert!(portions.stdout.contains(words), "no `{words}` in {portions:#?}");
+    }
+
     // A machine that is off is a failure, unless the step says otherwise; nobody at all is always one.
     lab.lab(&["kill", "web-4"]).exits(0);
     lab.write(

@@ -90,6 +90,29 @@ fn failhard_ends_the_run() {
 }
 
 #[test]
+fn where_states_hold_the_lock_themselves_each_that_changes_the_machine_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("apply.lock");
+    let name = path.to_str().unwrap();
+    for (parallel, lock, words) in [
+        (false, true, "another apply is running"),
+        (true, true, "another apply is running"),
+        (false, false, "free"),
+    ] {
+        let mut steps = Steps::default();
+        let look = steps.add(name, "look");
+        steps.node(look).attributes.parallel = parallel;
+        let beside = steps.add("beside", "change");
+        steps.node(beside).attributes.parallel = parallel;
+        let options = RunOptions { lock: lock.then(|| path.clone()), ..RunOptions::default() };
+        let ran = steps.run_with(false, options);
+        assert!(ran.state(name).comment.starts_with(words), "{}", ran.state(name).comment);
+        assert_eq!(ran.of("beside"), (Outcome::Changed, None));
+    }
+    assert!(crate::runner::Lock::take(&path, None).is_ok(), "it is free afterwards");
+}
+
+#[test]
 fn a_cancelled_run_finishes_the_running_state() {
     let mut steps = Steps::default();
     steps.add("running", "cancel");

@@ -66,6 +66,14 @@ impl State for Step {
                     match does.as_str() {
                         "break" => Err(Failure::new(format!("{name} broke"))),
                         "stateful" => Ok(Applied { unchanged: true, ..Applied::default() }),
+                        // Whether somebody holds the lock of the machine.
+                        "look" => {
+                            let path = std::path::PathBuf::from(name.clone());
+                            match crate::runner::Lock::take(&path, None) {
+                                Ok(_) => Err(Failure::new("free")),
+                                Err(error) => Err(Failure::new(error.to_string())),
+                            }
+                        }
                         "cancel" => {
                             cx.cancel.cancel();
                             Ok(Applied::default())

@@ -114,6 +114,17 @@ fn refs_of_files() {
 }
 
 #[test]
+fn steps_of_orchestrations() {
+    let with =
+        |line: &str| format!("{PROJECT}-- states/orch.zy\nfirst:\n  zester.state:\n    - tgt: N@web\n{line}");
+    among(&with("    - sls: [common, w<|>]\n"), &["web"]);
+    among(&with("    - sls:\n      - <|>\n"), &["common", "web"]);
+    among(&with("second:\n  salt.state:\n    - tgt: N@<|>\n"), &["N@web"]);
+    among(&with("ping:\n  zester.function:\n    - name: test.pi<|>\n"), &["test.ping"]);
+    among(&with("ask:\n  zester.runner:\n    - name: <|>\n"), &["peel.up", "manage.up"]);
+}
+
+#[test]
 fn top_files() {
     among(&with("  N@web:", "  N@<|>:"), &["N@web"]);
     among(&with("base:\n  N@web:", "<|>:\n  N@web:"), &["base"]);

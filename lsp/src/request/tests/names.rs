@@ -60,6 +60,15 @@ fn a_chosen_peel_gives_values() {
 }
 
 #[test]
+fn steps_of_orchestrations_name_files() {
+    let tree = format!(
+        "{PROJECT}-- states/orch.zy\nfirst:\n  zester.state:\n    - tgt: '*'\n    - sls: [web, com<|>mon]\n"
+    );
+    assert_eq!(definition(&tree), ["states/common.zy:1 []"]);
+    assert!(references(&tree).iter().any(|place| place.starts_with("states/orch.zy:4 ")));
+}
+
+#[test]
 fn definitions() {
     for (line, by, wanted) in [
         ("      - pkg: nginx", "      - pkg: ng<|>inx", "states/web/init.zy:5 [nginx]"),
