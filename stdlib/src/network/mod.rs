@@ -1,0 +1,10 @@
+//! `network.*`: the machine's own name.
+
+mod system;
+
+use crate::Library;
+
+/// Adds the functions of this module.
+pub(crate) fn register(library: &mut Library) {
+    library.state::<system::System>();
+}
