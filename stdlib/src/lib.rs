@@ -6,6 +6,7 @@
 
 mod alternatives;
 mod archive;
+mod at;
 mod cmd;
 mod context;
 mod cron;
@@ -30,6 +31,7 @@ mod module;
 mod mount;
 mod network;
 mod npm;
+mod ntp;
 mod pip;
 mod pkg;
 mod pkgrepo;
@@ -60,6 +62,7 @@ pub fn library() -> Library {
     let mut library = Library::new();
     alternatives::register(&mut library);
     archive::register(&mut library);
+    at::register(&mut library);
     cmd::register(&mut library);
     file::register(&mut library);
     module::register(&mut library);
@@ -81,6 +84,7 @@ pub fn library() -> Library {
     mount::register(&mut library);
     network::register(&mut library);
     npm::register(&mut library);
+    ntp::register(&mut library);
     pip::register(&mut library);
     pkg::register(&mut library);
     pkgrepo::register(&mut library);

@@ -1,6 +1,9 @@
 //! `zester apply`
 
-use super::{plan::make, run::Sending};
+use super::{
+    plan::{Purpose, make},
+    run::Sending,
+};
 use crate::{
     options::{Common, Output},
     output::{Exit, Failure, findings, print},
@@ -113,7 +116,7 @@ pub fn run(common: &Common, args: &ApplyArgs) -> Result<Exit, Failure> {
                 Some((dag, super::plan::With { facts, settings: settings.value, mask }))
             }
         }
-        None => match make(&local, &args.refs, common.quiet, color)? {
+        None => match make(&local, &args.refs, Purpose::Apply, common.quiet, color)? {
             Some((dag, with)) => checked(&local, &dag, color)?.then_some((dag, with)),
             None => None,
         },

@@ -80,7 +80,8 @@ pub fn run(common: &Common, args: &GraphArgs) -> Result<Exit, Failure> {
         }
         Of::States { refs, format } => {
             let color = common.colored(std::io::stderr().is_terminal());
-            let Some((dag, with)) = plan::make(&local, refs, common.quiet, color)? else {
+            let Some((dag, with)) = plan::make(&local, refs, plan::Purpose::Look, common.quiet, color)?
+            else {
                 return Ok(Exit::Problems);
             };
             (Picture::of_plan(&with.mask.dag(&dag)), *format)

@@ -48,7 +48,10 @@ pub fn run(common: &Common, args: &PlanArgs) -> Result<Exit, Failure> {
     };
     let local = Local::open(options, zester_stdlib::Cancel::default())?;
     let color = common.colored(std::io::stderr().is_terminal());
-    let Some((dag, with)) = make(&local, &args.refs, common.quiet, color)? else { return Ok(Exit::Problems) };
+    // What is saved may be applied here; an orchestration is only looked at.
+    let request = if args.save.is_some() { Purpose::Apply } else { Purpose::Look };
+    let made = make(&local, &args.refs, request, common.quiet, color)?;
+    let Some((dag, with)) = made else { return Ok(Exit::Problems) };
     if let Some(path) = &args.save {
         // It holds what the states hold, secrets among it.
         private::replace(path, Mode::Secret, dag.encode()).map_err(|e| Failure::new(e.to_string()))?;
@@ -146,10 +149,20 @@ pub struct With {
     pub mask: Mask,
 }
 
+/// What a plan is made for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// To be applied on this machine.
+    Apply,
+    /// To be looked at: steps of an orchestration may be in it.
+    Look,
+}
+
 /// Makes this machine's plan; findings go to stderr. `None` when there are errors.
 pub fn make(
     local: &Local,
     refs: &[String],
+    purpose: Purpose,
     quiet: bool,
     color: bool,
 ) -> Result<Option<(Dag, With)>, Failure> {
@@ -164,7 +177,11 @@ pub fn make(
     local.report_problems();
     let (mut dag, mask) = (None, settings.mask());
     if !diagnostics.iter().any(|d| d.is_error()) {
-        let lowered = local.lower(refs, &facts, &settings.value);
+        let lowered = if purpose == Purpose::Look && !refs.is_empty() {
+            local.lower_orchestration(refs, &facts, &settings.value)
+        } else {
+            local.lower(refs, &facts, &settings.value)
+        };
         diagnostics.extend(lowered.diagnostics);
         dag = lowered.dag;
     }

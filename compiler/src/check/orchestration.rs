@@ -62,9 +62,7 @@ pub fn not_on_a_peel(function: &str, span: Span) -> Diagnostic {
 const RUN_STATES: [&str; 3] = ["state.apply", "state.highstate", "state.sls"];
 
 fn is_step(registry: &Registry, function: &FunctionDecl) -> bool {
-    function.name.as_ref().is_some_and(|name| {
-        registry.get(FunctionKind::State, &name.module, &name.function).is_some_and(|s| s.fleet)
-    })
+    function.name.as_ref().is_some_and(|name| registry.is_step(&name.module, &name.function))
 }
 
 /// All steps of orchestrations.

@@ -3,7 +3,7 @@
 use super::{FunctionKind, Signature};
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, OnceLock},
 };
@@ -51,6 +51,8 @@ impl<'de> Deserialize<'de> for FunctionName {
 pub struct Registry {
     states: BTreeMap<String, BTreeMap<String, Arc<Signature>>>,
     execs: BTreeMap<String, BTreeMap<String, Arc<Signature>>>,
+    /// Modules of functions that ask the fleet.
+    fleet: BTreeSet<&'static str>,
     /// The runners that orchestrations call, with the names of their arguments.
     runners: BTreeMap<&'static str, Vec<&'static str>>,
     /// What to do instead of functions that are not provided here, by name.
@@ -68,6 +70,9 @@ impl Registry {
 
     /// Adds a signature; a later one of the same name and kind replaces an earlier one.
     pub fn add(&mut self, signature: Signature) {
+        if signature.fleet {
+            self.fleet.insert(signature.module);
+        }
         let side = match signature.kind {
             FunctionKind::State => &mut self.states,
             FunctionKind::Exec => &mut self.execs,
@@ -92,6 +97,12 @@ impl Registry {
     /// Whether some function of this kind lies in `module`.
     pub fn has_module(&self, kind: FunctionKind, module: &str) -> bool {
         self.side(kind).contains_key(module)
+    }
+
+    /// Whether a state function is a step of an orchestration: it asks the fleet.
+    pub fn is_step(&self, module: &str, function: &str) -> bool {
+        self.fleet.contains(module)
+            && self.get(FunctionKind::State, module, function).is_some_and(|s| s.fleet)
     }
 
     /// Names of all modules of a kind.

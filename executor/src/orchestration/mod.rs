@@ -19,7 +19,7 @@ use zester_compiler::{
     diagnostic::Diagnostic,
     ir::Dag,
     settings::Mask,
-    types::{Facts, FunctionKind, Value},
+    types::{Facts, Value},
 };
 
 /// An orchestration that is ready to run.
@@ -66,10 +66,9 @@ impl Plan {
     /// Whether it has a step at all, beside states of this machine.
     pub fn has_steps(&self, local: &Local) -> bool {
         let registry = local.library.registry();
-        self.dag.graph.node_weights().any(|node| {
-            registry
-                .get(FunctionKind::State, &node.function.module, &node.function.function)
-                .is_some_and(|s| s.fleet)
-        })
+        self.dag
+            .graph
+            .node_weights()
+            .any(|node| registry.is_step(&node.function.module, &node.function.function))
     }
 }

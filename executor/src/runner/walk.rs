@@ -14,7 +14,6 @@ use std::{
 use zester_compiler::{
     ir::{Dag, Node, NodeIndex, Requisite},
     settings::Mask,
-    types::FunctionKind,
 };
 use zester_stdlib::{Context, Failure, ManagedPaths};
 
@@ -248,10 +247,10 @@ impl Walk<'_> {
     fn hold(&self, states: &[usize]) -> Result<Option<Lock>, String> {
         let Some(path) = self.lock.as_ref().filter(|_| !self.base.test) else { return Ok(None) };
         let registry = self.base.library.registry();
-        let changes = states.iter().map(|at| &self.node(*at).function).any(|name| {
-            let signature = registry.get(FunctionKind::State, &name.module, &name.function);
-            name.module != "test" && !signature.is_some_and(|s| s.fleet)
-        });
+        let changes = states
+            .iter()
+            .map(|at| &self.node(*at).function)
+            .any(|name| name.module != "test" && !registry.is_step(&name.module, &name.function));
         if !changes {
             return Ok(None);
         }

@@ -246,7 +246,7 @@ impl Stage {
             settings: &settings,
             nodegroups: &self.project.config().nodegroups,
             env: None,
-            request: if refs.is_empty() { Request::Highstate } else { Request::Refs(refs) },
+            request: if refs.is_empty() { Request::Highstate } else { Request::Orchestration(refs) },
         });
         let mask = chosen.settings.mask();
         let mut diagnostics = lowered.diagnostics;

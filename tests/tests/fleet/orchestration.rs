@@ -21,7 +21,7 @@ fn tree(lab: &Lab) {
     lab.write("states/bad.zy", "it breaks:\n  test.fail_without_changes:\n    - comment: no such luck\n");
     lab.write(
         "states/slow.zy",
-        "begin:\n  file.managed:\n    - name: {{ facts.lab_root }}/begun\n    - contents: x\nwork:\n  cmd.run:\n    - name: sleep 60\nend:\n  file.managed:\n    - name: {{ facts.lab_root }}/ended\n    - contents: x\n",
+        "begin:\n  file.managed:\n    - name: {{ facts.lab_root }}/begun\n    - contents: x\nwork:\n  cmd.run:\n    - name: sleep 8\nend:\n  file.managed:\n    - name: {{ facts.lab_root }}/ended\n    - contents: x\n",
     );
 }
 
@@ -44,6 +44,11 @@ fn groups_come_in_their_order_and_a_failure_stops_what_needs_it() {
     lab.write("settings/common.zy", "version: 1\n");
     publish(&lab);
     let orch = |words: &[&str]| lab.run(&[&["orch", "-C", "tree"], words].concat());
+    // Its plan needs no fleet, and is nothing to be applied here.
+    let plan = lab.run(&["plan", "-C", "tree", "orch.rollout"]).exits(0).stdout;
+    assert!(plan.find("first group") < plan.find("second group"), "{plan}");
+    let refused = lab.run(&["apply", "-C", "tree", "orch.rollout"]).exits(1);
+    assert!(refused.stderr.contains("Z0229") && refused.stderr.contains("zester orch REF"), "{refused:?}");
 
     // A test run says what would change and changes nothing.
     let test = orch(&["orch.rollout", "--test", "--detailed-exitcode", "--output", "json"]).exits(10).json();
