@@ -3,8 +3,8 @@
 use super::{
     CheckError, CheckOptions, OpaqueFile, Report, calls, ids, imports, library,
     memory::{Local, Memory},
-    parameters, references, removal, reserved, resources, scope, secrets, settings, settings_files, together,
-    unused, values,
+    orchestration, parameters, references, removal, reserved, resources, scope, secrets, settings,
+    settings_files, together, unused, values,
     view::{Noted, View},
     whole,
     workspace::{UnitKind, Workspace, in_parallel},
@@ -197,7 +197,11 @@ fn check_unit(view: &View<'_>, world: &infer::World<'_>, found: &mut Vec<Diagnos
             let extended = |d: &&Diagnostic| {
                 *d.rule == parameters::MISSING_PARAMETER && view.is_extended(state, function)
             };
+            let before = found.len();
             found.extend(function.diagnostics.iter().filter(|d| !extended(d)).cloned());
+            if view.is_foreign() && orchestration::is_step(view.registry(), function) {
+                found.iter_mut().skip(before).for_each(orchestration::soften);
+            }
             library::check_name(view, function, found);
         }
     }

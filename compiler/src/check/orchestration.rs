@@ -1,7 +1,7 @@
 //! Orchestrations: steps that ask the fleet, and the files, targets and functions that they name.
 
 use super::{
-    calls::{unknown_argument, unknown_exec},
+    calls::{UNKNOWN_ARGUMENT, unknown_argument, unknown_exec},
     references::{check_name, is_written},
     summary::{ArgumentDecl, FunctionDecl, StateDecl},
     workspace::{Unit, Workspace},
@@ -15,7 +15,10 @@ use crate::{
     rule,
     source::Span,
     target::{Form, Target},
-    types::{FunctionKind, Registry, Signature, Value, decode::decode_value},
+    types::{
+        FunctionKind, Registry, Signature, Value,
+        decode::{UNKNOWN_VALUE, decode_value},
+    },
 };
 use std::collections::HashSet;
 
@@ -61,7 +64,16 @@ pub fn not_on_a_peel(function: &str, span: Span) -> Diagnostic {
 /// Functions that run states, which peels know by themselves.
 const RUN_STATES: [&str; 3] = ["state.apply", "state.highstate", "state.sls"];
 
-fn is_step(registry: &Registry, function: &FunctionDecl) -> bool {
+/// In a Salt tree that is read as it is, a name that is near to none here is likely one of Salt's, or of the site's own.
+pub fn soften(finding: &mut Diagnostic) {
+    let is_typo = finding.help.as_ref().is_some_and(|help| help.starts_with("did you mean"));
+    if !is_typo && (finding.rule == &UNKNOWN_VALUE || finding.rule == &UNKNOWN_ARGUMENT) {
+        finding.severity = Severity::Warning;
+    }
+}
+
+/// Whether a function is a step.
+pub fn is_step(registry: &Registry, function: &FunctionDecl) -> bool {
     function.name.as_ref().is_some_and(|name| registry.is_step(&name.module, &name.function))
 }
 
@@ -128,6 +140,7 @@ pub fn check_orchestrations(
         if unit.tree.opaque.is_some() {
             continue;
         }
+        let before = found.len();
         check_target(workspace, data, unit, function, found);
         check_refs(workspace, unit, function, found);
         check_id(workspace, state, function, found);
@@ -135,6 +148,9 @@ pub fn check_orchestrations(
             Some("function") => check_called(workspace, unit, state, function, found),
             Some("runner") => check_runner(workspace, state, function, found),
             _ => {}
+        }
+        if workspace.is_foreign(unit) {
+            found.iter_mut().skip(before).for_each(soften);
         }
     }
 }

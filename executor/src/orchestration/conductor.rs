@@ -277,3 +277,22 @@ impl Fleet for Conductor {
         self.runner(runner, args, test, cancel)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zester_compiler::{project::read_yaml, settings::Settings};
+
+    #[test]
+    fn a_secret_among_arguments_is_seen() {
+        let value = read_yaml("{db: {password: hunter2-long, pin: short}, plain: hello-world}").unwrap();
+        let path = |text: &str| text.split('.').map(str::to_owned).collect();
+        let mut settings = Settings::empty();
+        settings.value = Arc::new(value);
+        settings.secret_paths = vec![path("db.password"), path("db.pin")];
+        let mask = settings.mask();
+        let seen = |text: &str| shows(&mask, &read_yaml(text).unwrap());
+        assert!(seen("{a: [x, {b: 'connect with hunter2-long'}]}"));
+        assert!(!seen("{a: [hello-world, 17, true, short]}"));
+    }
+}
