@@ -167,7 +167,8 @@ pub fn plans(input: &FleetInput<'_>) -> Fleet {
     let functions: Arc<dyn Functions> = Arc::new(Elsewhere(input.functions.clone()));
     let templates = ProjectTemplates { project: input.project.clone(), kind: TreeKind::States };
     let environment = Environment::new(Arc::new(templates), functions.clone());
-    let planner = Planner { input, functions, environment };
+    let settings = settings::environment(input.project, &functions);
+    let planner = Planner { input, environment, settings };
     let parts = check::in_parallel(&groups, |group| planner.group(group));
     let mut fleet = Fleet { has_top, ..Fleet::default() };
     for (classes, targets) in parts {
@@ -182,8 +183,10 @@ pub fn plans(input: &FleetInput<'_>) -> Fleet {
 
 struct Planner<'p> {
     input: &'p FleetInput<'p>,
-    functions: Arc<dyn Functions>,
+    /// Templates of the states.
     environment: Environment,
+    /// Templates of the settings.
+    settings: Environment,
 }
 
 type Targets = BTreeMap<Span, usize>;
@@ -195,7 +198,7 @@ impl Planner<'_> {
         let mut targets = Targets::new();
         let mut classes = Vec::new();
         let Some(first) = peels.first() else { return (classes, targets) };
-        let selector = Selector::new(project, &self.functions, self.facts(*first), env);
+        let selector = Selector::new(project, &self.settings, self.facts(*first), env);
         let by_settings = split(peels, |peel| selector.select(self.facts(peel)));
         for (matched, peels) in &by_settings {
             for (span, matched) in selector.spans().zip(matched) {
@@ -217,7 +220,7 @@ impl Planner<'_> {
         let Some(first) = peels.first() else { return };
         take_asked();
         let request = settings::Request { facts: self.facts(*first), env, overrides: &[] };
-        let (settings, found) = settings::resolve(project, &self.functions, &request);
+        let (settings, found) = settings::resolve_in(project, &self.settings, &request);
         let asked = take_asked();
         if found.iter().any(Diagnostic::is_error) || !asked.is_empty() {
             classes.push(class(peels.to_vec(), None, found, &settings, asked, None));

@@ -32,7 +32,7 @@ pub use mask::Mask;
 pub use overrides::{Override, OverrideError};
 pub use placeholder::{Sanitized, sanitize};
 pub use read::Strategy;
-pub use render::{Selector, resolve};
+pub use render::{Selector, environment, resolve, resolve_in};
 pub use resolve::Request;
 pub use sealed::{KeepSealed, SEALED, UNOPENED_SECRET, Unseal, is_sealed};
 pub use sealing::{PlainSecret, Seal, plain_secret_at, sealing_edit};

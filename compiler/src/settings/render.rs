@@ -23,8 +23,21 @@ pub fn resolve(
     functions: &Arc<dyn Functions>,
     request: &Request<'_>,
 ) -> (Settings, Vec<Diagnostic>) {
+    resolve_in(project, &environment(project, functions), request)
+}
+
+/// The templates of a project's settings, for the settings of many peels.
+pub fn environment(project: &Arc<Project>, functions: &Arc<dyn Functions>) -> Environment {
     let templates = ProjectTemplates { project: project.clone(), kind: TreeKind::Settings };
-    let environment = Environment::new(Arc::new(templates), functions.clone());
+    Environment::new(Arc::new(templates), functions.clone())
+}
+
+/// [`resolve`] with the project's [`environment`].
+pub fn resolve_in(
+    project: &Project,
+    environment: &Environment,
+    request: &Request<'_>,
+) -> (Settings, Vec<Diagnostic>) {
     resolve::resolve(project, request, &Files { project, environment, facts: request.facts })
 }
 
@@ -37,13 +50,11 @@ pub struct Selector<'a> {
 impl<'a> Selector<'a> {
     /// Reads the top files.
     pub fn new(
-        project: &'a Arc<Project>,
-        functions: &Arc<dyn Functions>,
+        project: &'a Project,
+        environment: &Environment,
         facts: &Arc<Facts>,
         env: Option<&str>,
     ) -> Self {
-        let templates = ProjectTemplates { project: project.clone(), kind: TreeKind::Settings };
-        let environment = Environment::new(Arc::new(templates), functions.clone());
         Self { project, targets: resolve::targets(project, env, &Files { project, environment, facts }) }
     }
 
@@ -60,7 +71,7 @@ impl<'a> Selector<'a> {
 
 struct Files<'a> {
     project: &'a Project,
-    environment: Environment,
+    environment: &'a Environment,
     facts: &'a Arc<Facts>,
 }
 
@@ -68,7 +79,7 @@ impl Renderer for Files<'_> {
     fn render(&self, request: &FileRequest<'_>) -> Result<Rendered, Vec<Diagnostic>> {
         let renderer = TemplateRenderer {
             project: self.project,
-            environment: &self.environment,
+            environment: self.environment,
             facts: self.facts,
             settings: &request.settings,
             test: false,

@@ -9,7 +9,7 @@ use crate::{
     types::{Effect, Facts, Map, Value as Data},
 };
 use minijinja::{Error, ErrorKind, Value, value::Kwargs};
-use std::sync::{Arc, Mutex};
+use std::{fmt, sync::Arc};
 
 /// One peel's data during a render.
 pub struct Session {
@@ -19,8 +19,13 @@ pub struct Session {
     pub files: Arc<dyn TemplateFiles>,
     pub env: String,
     pub test: bool,
-    /// Commands that were run while rendering.
-    pub commands: Mutex<Vec<String>>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Its settings may hold secrets.
+        write!(f, "a render for `{}`", self.facts.id)
+    }
 }
 
 /// Functions of data alone: the environment's own.
@@ -92,7 +97,8 @@ impl Session {
         // The n-th positional argument, or the one of that name.
         let mut next = |key: &str| args.next().or_else(|| kwargs.shift_remove(key));
         let text = |v: Option<Data>| v.map(|v| v.to_string()).unwrap_or_default();
-        let settings = self.settings.as_map().cloned().unwrap_or_default();
+        let nothing = Map::new();
+        let settings = self.settings.as_map().unwrap_or(&nothing);
         let (module, function) = name.split_once('.').unwrap_or((name, ""));
         match (module, function) {
             ("log", _) => Ok(Data::Bool(true)),
@@ -103,19 +109,19 @@ impl Session {
                 let _ = next("merge_nested_lists");
                 let delimiter = text(next("delimiter"));
                 let delimiter = delimiter.chars().next().unwrap_or(':');
-                Ok(look_up(&settings, &key, delimiter, default, merge))
+                Ok(look_up(settings, &key, delimiter, default, merge))
             }
-            ("pillar" | "settings", "items" | "raw") => Ok(Data::Map(settings)),
+            ("pillar" | "settings", "items" | "raw") => Ok(Data::Map(settings.clone())),
             ("pillar" | "settings", "item") => {
                 let keys: Vec<Data> = std::iter::from_fn(|| next("key")).collect();
                 Ok(Data::Map(
                     keys.iter()
-                        .map(|k| (k.to_string(), look_up(&settings, &k.to_string(), ':', None, false)))
+                        .map(|k| (k.to_string(), look_up(settings, &k.to_string(), ':', None, false)))
                         .collect(),
                 ))
             }
             ("pillar" | "settings", "keys") => {
-                let found = look_up(&settings, &text(next("key")), ':', None, false);
+                let found = look_up(settings, &text(next("key")), ':', None, false);
                 Ok(found
                     .as_map()
                     .map_or(Data::Null, |m| Data::List(m.keys().map(|k| Data::from(k.as_str())).collect())))
@@ -166,9 +172,8 @@ impl Session {
                     "saltenv" | "environment" | "pillarenv" => Some(Data::from(self.env.as_str())),
                     _ => None,
                 };
-                let found = found
-                    .or_else(|| self.fact("grains", &key))
-                    .or_else(|| get(&settings, &key, ':').cloned());
+                let found =
+                    found.or_else(|| self.fact("grains", &key)).or_else(|| get(settings, &key, ':').cloned());
                 Ok(found.unwrap_or_else(|| default.unwrap_or_else(|| Data::from(""))))
             }
             ("defaults", "get") => {
@@ -182,7 +187,7 @@ impl Session {
                     Some(tree) => load_yaml(&tree.text).map_err(|e| e.message)?,
                     None => Data::Map(Map::new()),
                 };
-                if let Some(own) = get(&settings, formula, ':') {
+                if let Some(own) = get(settings, formula, ':') {
                     merge(&mut data, own, false);
                 }
                 let found = if rest.is_empty() { Some(data) } else { data.lookup(rest, ':').cloned() };
@@ -232,10 +237,6 @@ impl Session {
             Some(Effect::Mutating) => Err(format!(
                 "`{name}` changes the machine, and templates are rendered before anything is decided; use a state"
             )),
-            Some(Effect::Command) => {
-                self.commands.lock().unwrap_or_else(|e| e.into_inner()).push(name.to_owned());
-                self.functions.call(name, args, kwargs)
-            }
             Some(_) => self.functions.call(name, args, kwargs),
             None => {
                 let names = self.functions.names();

@@ -2,13 +2,14 @@
 
 use super::{
     Functions, filter, global, python,
+    render::print,
     rewrite::{Rewritten, rewrite},
 };
 use crate::{
     source::{FileId, Span},
     syntax::Tree,
 };
-use minijinja::UndefinedBehavior;
+use minijinja::{TemplateSource, UndefinedBehavior};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, RwLock},
@@ -54,12 +55,15 @@ impl Cache {
     }
 }
 
-/// Templates of one tree, with the functions they may call. Usable from many threads.
+/// Templates of one tree, with the functions they may call. Usable from many threads. What a peel's data has no part in is done once: a
+/// template is compiled for all peels.
 pub struct Environment {
     pub(super) files: Arc<dyn TemplateFiles>,
     pub(super) functions: Arc<dyn Functions>,
     cache: Arc<Cache>,
     base: minijinja::Environment<'static>,
+    /// The templates of each environment of the tree.
+    compiled: RwLock<HashMap<String, Arc<minijinja::Environment<'static>>>>,
 }
 
 impl Environment {
@@ -80,22 +84,33 @@ impl Environment {
         base.set_path_join_callback(|name, parent| join(name, parent).into());
         filter::register(&mut base);
         global::register(&mut base);
-        Self { files, functions, cache: Arc::default(), base }
+        base.set_formatter(print);
+        Self { files, functions, cache: Arc::default(), base, compiled: RwLock::default() }
     }
 
-    pub(super) fn base(&self) -> minijinja::Environment<'static> {
-        self.base.clone()
+    /// The templates of environment `env`.
+    pub(super) fn compiled(&self, env: &str) -> Arc<minijinja::Environment<'static>> {
+        if let Some(found) = self.compiled.read().unwrap_or_else(|e| e.into_inner()).get(env) {
+            return found.clone();
+        }
+        // The loader outlives this call's borrows, so it gets handles of its own.
+        let (files, cache, name) = (self.files.clone(), self.cache.clone(), env.to_owned());
+        let mut made = self.base.clone();
+        made.set_loader(move |path| {
+            let path = join(path, "");
+            let Some(tree) = files.tree(&name, &path) else { return Ok(None) };
+            let text = cache.rewritten(&tree).text.clone();
+            let (files, name) = (files.clone(), name.clone());
+            let is_same = move || files.tree(&name, &path).is_some_and(|now| Arc::ptr_eq(&now, &tree));
+            Ok(Some(TemplateSource::new(text).with_uptodate_check(is_same)))
+        });
+        let mut all = self.compiled.write().unwrap_or_else(|e| e.into_inner());
+        all.entry(env.to_owned()).or_insert_with(|| Arc::new(made)).clone()
     }
 
     /// The rewritten form of a file, made once.
     pub(super) fn rewritten(&self, tree: &Arc<Tree>) -> Arc<Rewritten> {
         self.cache.rewritten(tree)
-    }
-
-    /// The same as a function that outlives the environment.
-    pub(super) fn rewriter(&self) -> Arc<dyn Fn(&Arc<Tree>) -> Arc<Rewritten> + Send + Sync> {
-        let cache = self.cache.clone();
-        Arc::new(move |tree| cache.rewritten(tree))
     }
 
     /// The source place of a mark.

@@ -20,8 +20,9 @@ use minijinja::{
 };
 use std::{
     cell::RefCell,
+    collections::HashMap,
     fmt,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 const GLOBALS: [&str; 36] = [
@@ -171,6 +172,7 @@ pub fn register(env: &mut Environment<'static>) {
     env.add_function("cycler", |items: Rest<Value>| {
         Value::from_object(Cycler { items: items.0, at: Mutex::new(0) })
     });
+    register_import(env);
     env.add_function("__open", |inner: Value| Value::from_object(OpenMacro { inner }));
     env.add_function("__enter", |mark: usize| {
         CALLS.with_borrow_mut(|calls| calls.push(mark));
@@ -372,38 +374,86 @@ impl Object for Cycler {
     }
 }
 
-/// Names that hold for a peel.
-pub fn bind(env: &mut Environment<'static>, session: &Arc<Session>) {
-    env.add_global("facts", python::to_template(&Data::Map(session.facts.values.clone())));
-    env.add_global("grains", python::to_template(&Data::Map(session.facts.grains.clone())));
-    let settings = python::to_template(&session.settings);
-    env.add_global("settings", settings.clone());
-    env.add_global("pillar", settings);
-    let salt = Value::from_object(Salt { session: session.clone(), module: None });
-    env.add_global("salt", salt.clone());
-    env.add_global("zester", salt);
-    env.add_global("peel_id", session.facts.id.as_str());
-    env.add_global("opts", opts(session));
-    env.add_global("saltenv", session.env.as_str());
-    env.add_global("env", session.env.as_str());
-    let here = session.clone();
-    env.add_function("basket", move |args: Rest<Value>, named: Kwargs| here.call("basket", &args, &named));
-    let here = session.clone();
-    env.add_function("__import", move |state: &State<'_, '_>, format: &str, path: &Value| {
+/// Functions that ask the render they are called in.
+fn register_import(env: &mut Environment<'static>) {
+    env.add_function("__import", |state: &State<'_, '_>, format: &str, path: &Value| {
+        let session = state.lookup(SESSION);
+        let Some(Render(session)) = session.as_ref().and_then(Value::downcast_object_ref::<Render>) else {
+            return Err(failure("files are imported while a file is rendered"));
+        };
         let path = join(&plain_text(path), state.name());
-        let tree = here.files.tree(&here.env, &path).ok_or_else(|| here.missing(&path))?;
+        let tree = session.files.tree(&session.env, &path).ok_or_else(|| session.missing(&path))?;
         load(format, &tree.text)
     });
 }
 
-/// Salt's variables of the file that is rendered, and the caller's own.
-pub fn context(input: &RenderInput<'_>) -> Value {
+/// The name under which a render's session is found; no template can write it.
+const SESSION: &str = "__session!";
+
+/// A render's session as a value.
+#[derive(Debug)]
+struct Render(Arc<Session>);
+
+impl Object for Render {}
+
+/// What a render sees beside the names that all renders have: Salt's variables of its file, the caller's own, and the peel's data. The data
+/// becomes template values when it is asked for, once for a render: each may change its own.
+struct Context {
+    session: Arc<Session>,
+    entries: HashMap<String, Value>,
+    facts: OnceLock<Value>,
+    grains: OnceLock<Value>,
+    settings: OnceLock<Value>,
+    opts: OnceLock<Value>,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the peel's data")
+    }
+}
+
+impl Object for Context {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let name = key.as_str()?;
+        if let Some(own) = self.entries.get(name) {
+            return Some(own.clone());
+        }
+        let session = &self.session;
+        let text = |text: &str| Some(Value::from(text));
+        match name {
+            "facts" => {
+                let made = || python::to_template(&Data::Map(session.facts.values.clone()));
+                Some(self.facts.get_or_init(made).clone())
+            }
+            "grains" => {
+                let made = || python::to_template(&Data::Map(session.facts.grains.clone()));
+                Some(self.grains.get_or_init(made).clone())
+            }
+            "settings" | "pillar" => {
+                Some(self.settings.get_or_init(|| python::to_template(&session.settings)).clone())
+            }
+            "salt" | "zester" => Some(Value::from_object(Salt { session: session.clone(), module: None })),
+            "basket" => {
+                Some(Value::from_object(Function { session: session.clone(), name: "basket".to_owned() }))
+            }
+            "opts" => Some(self.opts.get_or_init(|| opts(session)).clone()),
+            "peel_id" => text(&session.facts.id),
+            "saltenv" | "env" => text(&session.env),
+            SESSION => Some(Value::from_object(Render(session.clone()))),
+            _ => None,
+        }
+    }
+}
+
+/// The context of a render.
+pub fn context(input: &RenderInput<'_>, session: Arc<Session>) -> Value {
     let directory = input.path.rsplit_once('/').map_or("", |(dir, _)| dir);
     let is_init = input.path.rsplit('/').next().is_some_and(|f| f.starts_with("init."));
     // Salt's `slspath` of `web/init.sls` is `web`, of `web/config.sls` too.
     let slspath = if is_init { input.sls.replace('.', "/") } else { directory.to_owned() };
     let tpldir = if directory.is_empty() { "." } else { directory };
-    let mut entries: Vec<(Value, Value)> = [
+    let mut entries: HashMap<String, Value> = [
         ("sls", input.sls.to_owned()),
         ("slspath", slspath.clone()),
         ("slsdotpath", slspath.replace('/', ".")),
@@ -415,10 +465,11 @@ pub fn context(input: &RenderInput<'_>) -> Value {
         ("tplpath", input.path.to_owned()),
     ]
     .into_iter()
-    .map(|(k, v)| (Value::from(k), Value::from(v)))
+    .map(|(k, v)| (k.to_owned(), Value::from(v)))
     .collect();
-    entries.extend(input.extra.iter().map(|(k, v)| (Value::from(k.as_str()), python::to_template(v))));
-    mutable::dict(entries)
+    entries.extend(input.extra.iter().map(|(k, v)| (k.clone(), python::to_template(v))));
+    let (facts, grains, settings, opts) = Default::default();
+    Value::from_object(Context { session, entries, facts, grains, settings, opts })
 }
 
 fn opts(session: &Session) -> Value {

@@ -19,12 +19,7 @@ use crate::{
     types::{Facts, Map, Value},
 };
 use minijinja::{ErrorKind, OutputSpanKind};
-use std::{
-    cell::RefCell,
-    collections::HashMap,
-    rc::Rc,
-    sync::{Arc, Mutex},
-};
+use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 
 crate::rule! {
     /// A template could not be rendered: an expression failed for the values it met.
@@ -137,12 +132,28 @@ pub(super) fn print(
     Ok(())
 }
 
+/// The files of a render by their templates' names.
+struct Used<'a> {
+    environment: &'a Environment,
+    name: &'a str,
+    path: &'a str,
+    main: &'a Arc<Rewritten>,
+}
+
+impl Used<'_> {
+    fn file(&self, template: &str) -> Option<Arc<Rewritten>> {
+        if template == self.path {
+            return Some(self.main.clone());
+        }
+        let tree = self.environment.files.tree(self.name, &join(template, ""))?;
+        Some(self.environment.rewritten(&tree))
+    }
+}
+
 impl Environment {
     /// Renders a file.
     pub fn render(&self, input: &RenderInput<'_>) -> Result<Rendered, Vec<Diagnostic>> {
         let main = self.rewritten(&input.tree);
-        let used: Arc<Mutex<HashMap<String, Arc<Rewritten>>>> = Arc::default();
-        used.lock().unwrap_or_else(|e| e.into_inner()).insert(input.path.to_owned(), main.clone());
         let session = Arc::new(Session {
             facts: input.facts.clone(),
             settings: input.settings.clone(),
@@ -150,21 +161,31 @@ impl Environment {
             files: self.files.clone(),
             env: input.env.to_owned(),
             test: input.test,
-            commands: Mutex::default(),
         });
-        let mut env = self.base();
-        global::bind(&mut env, &session);
-        env.set_formatter(print);
-        self.set_loader(&mut env, input, &used);
-        let context = global::context(input);
+        let compiled = self.compiled(input.env);
+        let listed = self.files.tree(input.env, input.path);
+        let mut refused = None;
+        let own = if listed.is_some_and(|tree| Arc::ptr_eq(&tree, &input.tree)) {
+            None
+        } else {
+            // A text that is not the tree's, for this render alone.
+            let mut own = (*compiled).clone();
+            refused = own.add_template_owned(input.path.to_owned(), main.text.clone()).err();
+            Some(own)
+        };
+        let env = own.as_ref().unwrap_or(&compiled);
+        let used = Used { environment: self, name: input.env, path: input.path, main: &main };
+        let context = global::context(input, session);
         PRINTED.with_borrow_mut(|stack| stack.push(Vec::new()));
         global::take_calls();
         let _budget = Budget::start();
-        let result = env.get_template(input.path).and_then(|template| template.render_with_spans(context));
+        let result = match refused {
+            Some(error) => Err(error),
+            None => env.get_template(input.path).and_then(|template| template.render_with_spans(context)),
+        };
         let printed = PRINTED.with_borrow_mut(Vec::pop).unwrap_or_default();
         let result = result.and_then(|done| if Budget::is_spent() { Err(exceeded()) } else { Ok(done) });
         let calls = global::take_calls();
-        let used = used.lock().unwrap_or_else(|e| e.into_inner());
         match result {
             Ok((output, _)) if output.len() > MAX_OUTPUT => Err(vec![Diagnostic::new(
                 &RENDER_LIMIT,
@@ -192,36 +213,12 @@ impl Environment {
         }
     }
 
-    fn set_loader(
-        &self,
-        env: &mut minijinja::Environment<'static>,
-        input: &RenderInput<'_>,
-        used: &Arc<Mutex<HashMap<String, Arc<Rewritten>>>>,
-    ) {
-        // The loader outlives this call's borrows, so it gets handles of its own.
-        let files = self.files.clone();
-        let name = input.env.to_owned();
-        let main = (input.path.to_owned(), self.rewritten(&input.tree));
-        let used = used.clone();
-        let rewritten: Arc<dyn Fn(&Arc<Tree>) -> Arc<Rewritten> + Send + Sync> = self.rewriter();
-        env.set_loader(move |path| {
-            if path == main.0 {
-                return Ok(Some(main.1.text.clone()));
-            }
-            let path = join(path, "");
-            let Some(tree) = files.tree(&name, &path) else { return Ok(None) };
-            let file = rewritten(&tree);
-            used.lock().unwrap_or_else(|e| e.into_inner()).insert(path, file.clone());
-            Ok(Some(file.text.clone()))
-        });
-    }
-
     fn compose(
         &self,
         output: &str,
         spans: &[minijinja::OutputSpan],
         printed: Vec<Printed>,
-        used: &HashMap<String, Arc<Rewritten>>,
+        used: &Used<'_>,
     ) -> Rendered {
         let mut text = String::with_capacity(output.len());
         let mut holes = Vec::new();
@@ -229,9 +226,10 @@ impl Environment {
         let mut printed = printed.into_iter();
         let none = Rc::new(Vec::new());
         let resolve = |number: usize| self.mark(number);
+        let mut files: HashMap<&str, Option<Arc<Rewritten>>> = HashMap::new();
         for span in spans {
             let written = &output[span.output_range()];
-            let Some(file) = used.get(span.name()) else {
+            let Some(file) = files.entry(span.name()).or_insert_with(|| used.file(span.name())) else {
                 text.push_str(written);
                 continue;
             };
@@ -260,14 +258,9 @@ impl Environment {
     }
 
     /// An engine's error in the author's words, at his place, with the way there.
-    fn explain(
-        &self,
-        error: &minijinja::Error,
-        main: FileId,
-        used: &HashMap<String, Arc<Rewritten>>,
-    ) -> Diagnostic {
+    fn explain(&self, error: &minijinja::Error, main: FileId, used: &Used<'_>) -> Diagnostic {
         let place = |error: &minijinja::Error| -> Option<Span> {
-            let file = used.get(error.name()?)?;
+            let file = used.file(error.name()?)?;
             error.range().map(|range| file.span(range)).or_else(|| Some(Span::at(file.tree.file, 0)))
         };
         // The innermost error says what happened; those around it say how control got there.
@@ -286,8 +279,9 @@ impl Environment {
         let cause = chain[chain.len() - 1];
         let words =
             |e: &minijinja::Error| e.detail().map(str::to_owned).unwrap_or_else(|| e.kind().to_string());
-        let quoted = used
-            .values()
+        let quoted = chain
+            .iter()
+            .filter_map(|error| used.file(error.name()?))
             .find(|f| f.tree.file == span.file)
             .and_then(|f| Some(f.tree.text.get(span.range())?.trim().to_owned()))
             .unwrap_or_default();

@@ -194,6 +194,46 @@ fn imports_and_macros() {
 }
 
 #[test]
+fn renders_of_one_environment_share_templates_and_no_data() {
+    let memory = memory(&[
+        ("lib.zy", "{% macro who() %}{{ grains.id }}{{ pillar.get('n', '') }}{% endmacro %}"),
+        (
+            "main.zy",
+            "{% from 'lib.zy' import who %}{% do pillar.update({'n': pillar.get('n', 0) + 1}) %}{{ who() }}",
+        ),
+    ]);
+    let tree = memory.trees["main.zy"].clone();
+    let table = memory.files.clone();
+    let env = Environment::new(Arc::new(memory), Arc::new(NoFunctions));
+    let render = |tree: &Arc<Tree>, id: &str| {
+        let facts = Facts {
+            id: id.into(),
+            grains: Map::from_iter([("id".to_owned(), Value::from(id))]),
+            values: Map::new(),
+        };
+        let input = RenderInput {
+            tree: tree.clone(),
+            path: "main.zy",
+            sls: "x",
+            env: "base",
+            facts: &Arc::new(facts),
+            settings: &Arc::new(Value::Map(Map::new())),
+            extra: &Map::new(),
+            test: false,
+        };
+        env.render(&input).map(|r| r.text).map_err(|found| found[0].message.clone())
+    };
+    assert_eq!(render(&tree, "a"), Ok("a1".to_owned()));
+    assert_eq!(render(&tree, "b"), Ok("b1".to_owned()));
+    // A text of the caller's own goes before that of the tree, for its render alone.
+    let own = |text: &str| Arc::new(syntax::parse(table.add("main.zy", text), &Arc::from(text)));
+    let unsaved = own("{% from 'lib.zy' import who %}unsaved {{ who() }}");
+    assert_eq!(render(&unsaved, "c"), Ok("unsaved c".to_owned()));
+    assert!(render(&own("{{ (1 }}"), "c").is_err());
+    assert_eq!(render(&tree, "d"), Ok("d1".to_owned()));
+}
+
+#[test]
 fn undefined_values_are_errors_at_their_place() {
     let (result, files) = render_in(&[("x.zy", "ok\n{{ pillar.app.prot }}\n")], "x.zy");
     let error = &result.err().unwrap()[0];

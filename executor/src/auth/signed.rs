@@ -7,6 +7,10 @@
 use crate::bus::codec::{self, CodecError};
 use nkeys::{KeyPair, KeyPairType};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::{
+    collections::VecDeque,
+    sync::{PoisonError, RwLock},
+};
 
 /// What a message was signed for. One purpose's signature is worthless for another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -188,7 +192,10 @@ impl Signed {
         if !(says.not_before_ms..says.expires_ms).contains(&now_ms) {
             return Err(SignatureError::Time(self.key.clone()));
         }
-        certificate.verify(Purpose::Certificate)?;
+        if !is_known_certificate(&self.certificate) {
+            certificate.verify(Purpose::Certificate)?;
+            remember_certificate(&self.certificate);
+        }
         self.verify(purpose)?;
         Ok(codec::decode(&self.body)?)
     }
@@ -201,6 +208,29 @@ impl Signed {
         }
         key.verify(&signed_bytes(purpose, &self.body), &self.signature).map_err(|_| SignatureError::Signature)
     }
+}
+
+/// Certificates whose signatures are right, the newest last. A dispatch key's is the same in all its envelopes; whether it is good here and now
+/// is asked each time, and does not depend on this.
+static CERTIFICATES: RwLock<VecDeque<Vec<u8>>> = RwLock::new(VecDeque::new());
+/// How many: dispatch keys that are in use at a time, with room for rotations.
+const REMEMBERED: usize = 16;
+/// Longer ones are verified each time, in bytes.
+const REMEMBERED_BYTES: usize = 4_096;
+
+fn is_known_certificate(bytes: &[u8]) -> bool {
+    CERTIFICATES.read().unwrap_or_else(PoisonError::into_inner).iter().any(|known| known == bytes)
+}
+
+fn remember_certificate(bytes: &[u8]) {
+    if bytes.len() > REMEMBERED_BYTES {
+        return;
+    }
+    let mut known = CERTIFICATES.write().unwrap_or_else(PoisonError::into_inner);
+    if known.len() >= REMEMBERED {
+        known.pop_front();
+    }
+    known.push_back(bytes.to_vec());
 }
 
 /// The operator certifies a dispatch key: the bytes to put beside its signatures.
