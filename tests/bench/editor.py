@@ -8,6 +8,7 @@ editor shows), and asks for completions. Prints a table; asserts nothing.
 
 import argparse
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -92,7 +93,8 @@ def main():
     report, _ = server.ask("workspace/diagnostic", {"previousResultIds": []})
     first = time.perf_counter() - started
     found = sum(len(item["items"]) for item in report["items"])
-    print(f"{args.files} files, {found} findings")
+    load = os.getloadavg()[0]
+    print(f"{args.files} files, {found} findings; {os.cpu_count()} processors, load {load:.2f}")
     print(f"first diagnostics of the project, from the start of the process: {first * 1000:.0f} ms")
     print(f"memory after the first check: {server.memory()['VmRSS']:.0f} MiB")
 
@@ -131,6 +133,12 @@ def main():
     print(f"diagnostics after a keystroke:                    {quantiles(pulled)}")
     print(f"completion after a keystroke:                     {quantiles(completions)}")
     print(f"diagnostics after a keystroke and its completion: {quantiles(diagnostics)}")
+    # In the middle of the last expression of the document.
+    before = text[: text.rfind("}}") - 2] if "}}" in text else text
+    position = {"line": before.count("\n"), "character": len(before) - before.rfind("\n") - 1}
+    hover = {"textDocument": {"uri": document}, "position": position}
+    times = [server.ask("textDocument/hover", hover)[1] for _ in range(50)]
+    print(f"{'hover':49} {quantiles(times)}")
     for method in ("documentSymbol", "semanticTokens/full", "foldingRange", "documentLink", "codeLens"):
         times = [server.ask(f"textDocument/{method}", {"textDocument": {"uri": document}})[1] for _ in range(20)]
         print(f"{method:49} {quantiles(times)}")

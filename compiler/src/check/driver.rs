@@ -153,7 +153,7 @@ fn data_is_the_same(workspace: &Workspace<'_>, index: usize, noted: &Noted, chan
 /// What a file's own text is enough for.
 fn check_unit(view: &View<'_>, world: &infer::World<'_>, found: &mut Vec<Diagnostic>) {
     let unit = view.unit();
-    let text_is_foreign = whole::foreign_renderer(unit.tree.file, &unit.tree.text).is_some();
+    let text_is_foreign = unit.foreign;
     if unit.kind == UnitKind::Template {
         found.extend(unit.tree.diagnostics.iter().filter(|d| is_about_templates(d)).cloned());
     } else {

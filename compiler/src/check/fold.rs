@@ -20,36 +20,29 @@ const MAX_DEPTH: usize = 32;
 
 /// Names with a known value in one file.
 pub struct Constants {
+    /// What the file sets once.
     values: HashMap<String, Value>,
+    /// Its path in the tree, which decides what [`Self::of_place`] gives.
+    tree_path: Box<str>,
+    /// Names of its place that it binds itself.
+    hidden: Vec<&'static str>,
 }
+
+/// Names whose values the file's place in the tree decides.
+const OF_PLACE: [&str; 7] = ["tpldir", "tplfile", "sls", "slspath", "sls_path", "slsdotpath", "slscolonpath"];
 
 impl Constants {
     /// The constants of a file: what its place in the tree decides, and what it sets once, outside of every block.
     /// `tree_path` is its path in the tree (`web/init.zy`).
     pub fn of(tree: &Tree, tree_path: &str) -> Self {
-        let dir = tree_path.rsplit_once('/').map_or("", |(dir, _)| dir);
-        let stem = tree_path.rsplit_once('.').map_or(tree_path, |(stem, _)| stem);
-        let sls = stem.strip_suffix("/init").unwrap_or(stem).replace('/', ".");
-        let slspath = dir;
-        let mut constants = Self { values: HashMap::new() };
-        for (name, value) in [
-            ("tpldir", if dir.is_empty() { "." } else { dir }),
-            ("tplfile", tree_path),
-            ("sls", &sls),
-            ("slspath", slspath),
-            ("sls_path", &slspath.replace('/', "_")),
-            ("slsdotpath", &slspath.replace('/', ".")),
-            ("slscolonpath", &slspath.replace('/', ":")),
-        ] {
-            constants.values.insert(name.to_owned(), value.into());
-        }
+        let mut constants = Self { values: HashMap::new(), tree_path: tree_path.into(), hidden: Vec::new() };
         let mut seen = HashSet::new();
         let mut twice = HashSet::new();
         for binding in super::walk::bindings(&tree.template) {
             if !seen.insert(binding.name) {
                 twice.insert(binding.name);
             }
-            constants.values.remove(binding.name);
+            constants.hidden.extend(OF_PLACE.iter().filter(|name| **name == binding.name));
         }
         for statement in &tree.template.statements {
             let StatementKind::Set { targets, value } = &statement.kind else { continue };
@@ -63,6 +56,26 @@ impl Constants {
             }
         }
         constants
+    }
+
+    /// What a name means by the file's place in the tree.
+    fn of_place(&self, name: &str) -> Option<Value> {
+        if !OF_PLACE.contains(&name) || self.hidden.contains(&name) {
+            return None;
+        }
+        let dir = self.tree_path.rsplit_once('/').map_or("", |(dir, _)| dir);
+        Some(match name {
+            "tpldir" => (if dir.is_empty() { "." } else { dir }).into(),
+            "tplfile" => (*self.tree_path).into(),
+            "sls" => {
+                let stem = self.tree_path.rsplit_once('.').map_or(&*self.tree_path, |(stem, _)| stem);
+                Value::Str(stem.strip_suffix("/init").unwrap_or(stem).replace('/', "."))
+            }
+            "slspath" => dir.into(),
+            "sls_path" => Value::Str(dir.replace('/', "_")),
+            "slsdotpath" => Value::Str(dir.replace('/', ".")),
+            _ => Value::Str(dir.replace('/', ":")),
+        })
     }
 
     /// The value of an expression, where it is certain.
@@ -85,7 +98,7 @@ impl Constants {
         let eval = |e: &Expr| self.eval(e, depth + 1);
         match &expr.kind {
             ExprKind::Literal(value) => Some(value.clone()),
-            ExprKind::Name(name) => self.values.get(name).cloned(),
+            ExprKind::Name(name) => self.values.get(name).cloned().or_else(|| self.of_place(name)),
             ExprKind::Binary { operator: "~", left, right } => {
                 Some(Value::Str(format!("{}{}", eval(left)?, eval(right)?)))
             }

@@ -8,8 +8,10 @@ use super::{
     order::OfFile,
     summary::Summary,
     together::Groups,
+    top::TopFiles,
     unused::SettingsRead,
     view::Noted,
+    whole,
     workspace::{Selection, UnitKind},
 };
 use crate::{diagnostic::Diagnostic, project::TreeFile, source::Span, syntax::Tree};
@@ -36,6 +38,10 @@ pub struct Memory {
     pub data: Option<Arc<crate::infer::Seen>>,
     /// What was found in files that are applied together.
     pub groups: Groups,
+    /// What top files of states name, by path. Depends on the list of files.
+    pub tops: HashMap<Arc<str>, KeptTop>,
+    /// The files of the last check: their numbers, in `tops`, mean these.
+    pub paths: Vec<Arc<str>>,
     /// Names that files of the last check gave and no longer give.
     pub gone: Vec<Arc<HashSet<String>>>,
 }
@@ -52,6 +58,7 @@ impl Memory {
                     kept.local = None;
                 }
             }
+            self.tops.clear();
             self.generation = generation;
         }
         if self.custom != *custom {
@@ -98,6 +105,16 @@ pub fn count_names(files: &[Kept]) -> HashMap<String, usize> {
     names
 }
 
+/// What a top file names, and what is wrong with it.
+pub struct KeptTop {
+    /// What it says.
+    pub tree: Arc<Tree>,
+    /// What it names.
+    pub files: Arc<TopFiles>,
+    /// The findings.
+    pub found: Arc<[Diagnostic]>,
+}
+
 /// What is known of one file.
 pub struct Kept {
     /// Its tree; everything else here was read off it.
@@ -118,6 +135,8 @@ pub struct Kept {
     pub refs_are_right: bool,
     /// What is wrong with the order of its states.
     pub order: Option<Arc<OfFile>>,
+    /// Whether its first line names another renderer.
+    pub foreign: bool,
     /// Its allow comments, with what is wrong with them.
     pub allows: Arc<(Allows, Vec<Diagnostic>)>,
     names: OnceLock<Arc<HashSet<String>>>,
@@ -174,6 +193,7 @@ impl Kept {
             local: None,
             refs_are_right: false,
             order: None,
+            foreign: whole::foreign_renderer(tree.file, &tree.text).is_some(),
             allows: Arc::new((allows, wrong)),
             names: OnceLock::new(),
             settings_read: OnceLock::new(),

@@ -78,6 +78,7 @@ impl Pattern {
                 (_, piece) => pieces.push(piece),
             }
         }
+        pieces.shrink_to_fit();
         // Text at the edges of a computed scalar may be cut by whitespace control; only its words count.
         Self { pieces }
     }

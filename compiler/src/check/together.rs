@@ -5,11 +5,12 @@
 
 use super::{
     ids,
-    memory::Memory,
+    memory::{KeptTop, Memory},
     orchestration, order, references,
     summary::Summary,
-    targets, top, whole,
-    workspace::{UnitKind, Workspace, in_parallel},
+    targets,
+    top::{self, TopFiles},
+    workspace::{Unit, UnitKind, Workspace, in_parallel},
 };
 use crate::{diagnostic::Diagnostic, infer, project::TreeKind};
 use std::{
@@ -38,17 +39,24 @@ pub fn check_together(
     let mut starts: Vec<Vec<usize>> = Vec::new();
     let mut tops: Vec<Option<Vec<usize>>> = Vec::new();
     let mut selected: Vec<usize> = Vec::new();
+    let same = |(path, unit): (&Arc<str>, &Unit)| Arc::ptr_eq(path, &unit.path) || *path == unit.path;
+    let same_files =
+        memory.paths.len() == workspace.units.len() && memory.paths.iter().zip(&workspace.units).all(same);
+    if !same_files {
+        memory.tops.clear();
+        memory.paths = workspace.units.iter().map(|unit| unit.path.clone()).collect();
+    }
     for unit in &workspace.units {
         // Those of the settings have been read for what is inferred.
         if unit.kind != UnitKind::Top(TreeKind::States) {
             continue;
         }
-        let files = top::check_top(workspace, unit, TreeKind::States, found);
+        let files = top_files(workspace, unit, memory, found);
         found.extend(files.selections.iter().flat_map(|s| infer::judge_target(data, &s.target)));
         let all: Vec<usize> = files.groups.iter().flatten().copied().collect();
         selected.extend(&all);
         tops.push((!files.open).then_some(all));
-        starts.extend(files.groups);
+        starts.extend(files.groups.iter().cloned());
     }
     found.extend(data.inferred.top_findings.iter().cloned());
     found.extend(data.inferred.selections.iter().flat_map(|s| infer::judge_target(data, &s.target)));
@@ -76,13 +84,30 @@ pub fn check_together(
     }
 }
 
+/// What a top file names. Its refs are looked up again only when its text or the files changed.
+fn top_files(
+    workspace: &Workspace<'_>,
+    unit: &Unit,
+    memory: &mut Memory,
+    found: &mut Vec<Diagnostic>,
+) -> Arc<TopFiles> {
+    if let Some(known) = memory.tops.get(&unit.path).filter(|known| Arc::ptr_eq(&known.tree, &unit.tree)) {
+        found.extend(known.found.iter().cloned());
+        return known.files.clone();
+    }
+    let mut own = Vec::new();
+    let files = Arc::new(top::check_top(workspace, unit, TreeKind::States, &mut own));
+    found.extend(own.iter().cloned());
+    let kept = KeptTop { tree: unit.tree.clone(), files: files.clone(), found: own.into() };
+    memory.tops.insert(unit.path.clone(), kept);
+    files
+}
+
 /// Files of states that are understood.
 fn understood(workspace: &Workspace<'_>) -> Vec<usize> {
     workspace
         .states()
-        .filter(|(_, unit)| {
-            unit.tree.opaque.is_none() && whole::foreign_renderer(unit.tree.file, &unit.tree.text).is_none()
-        })
+        .filter(|(_, unit)| unit.tree.opaque.is_none() && !unit.foreign)
         .map(|(index, _)| index)
         .collect()
 }

@@ -57,6 +57,8 @@ pub struct Unit {
     pub summary: Arc<Summary>,
     /// Whether its own findings are wanted, or it is only there for the others.
     pub wanted: bool,
+    /// Whether its first line names another renderer, whose words nobody here understands.
+    pub foreign: bool,
 }
 
 /// An include with the file it names.
@@ -113,9 +115,7 @@ pub struct Candidate {
 impl Unit {
     /// Whether it is a settings file whose structure is understood.
     pub fn is_settings(&self) -> bool {
-        self.kind == UnitKind::Settings
-            && self.tree.opaque.is_none()
-            && super::whole::foreign_renderer(self.tree.file, &self.tree.text).is_none()
+        self.kind == UnitKind::Settings && self.tree.opaque.is_none() && !self.foreign
     }
 }
 
@@ -206,7 +206,8 @@ impl<'a> Workspace<'a> {
             }
             let Reading { kind, ref summary, .. } = reading;
             let (tree, summary) = (kept.tree.clone(), summary.clone());
-            units.push(Unit { path, tree_kind, env, tree_path, kind, tree, summary, wanted });
+            let foreign = kept.foreign;
+            units.push(Unit { path, tree_kind, env, tree_path, kind, tree, summary, wanted, foreign });
             kept.reading = Some(reading);
             kept_all.push(kept);
         }

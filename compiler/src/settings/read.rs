@@ -159,7 +159,7 @@ impl Reader<'_> {
         if let [Part::Value { value, .. }] = scalar.parts.as_slice()
             && scalar.style == ScalarStyle::Plain
         {
-            return value.clone();
+            return (**value).clone();
         }
         let text = scalar.literal().unwrap_or_default();
         let as_text = node.tag.as_deref().is_some_and(|(tag, _)| tag == "!!str" || tag == "!");

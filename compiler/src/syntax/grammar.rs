@@ -149,7 +149,22 @@ struct Levels<'t> {
 }
 
 fn levels<'t>() -> Levels<'t> {
-    let mut expression = Recursive::declare();
+    let mut others = None;
+    // Within itself it is known weakly: rules that held each other would never be freed.
+    let expression = recursive(|expression| {
+        let (conditional, disjunction, filters) = rules(expression);
+        others = Some((disjunction, filters));
+        conditional
+    })
+    .boxed();
+    let (disjunction, filters) = others.unwrap_or_else(|| (expression.clone(), expression.clone()));
+    Levels { expression, disjunction, filters }
+}
+
+/// A conditional, a disjunction and the chain of a filter block, made from whatever an expression is.
+fn rules<'t>(
+    expression: impl Parser<'t, Input<'t>, Expr, Rules<'t>> + Clone + 't,
+) -> (Rule<'t, Expr>, Rule<'t, Expr>, Rule<'t, Expr>) {
     let arguments = arguments(expression.clone()).boxed();
     let operand = postfixed(expression.clone(), arguments.clone()).boxed();
     let signed = choice((op("-"), op("+")))
@@ -171,13 +186,12 @@ fn levels<'t>() -> Levels<'t> {
         ))
         .boxed();
     let conditional = conditional(disjunction.clone()).boxed();
-    expression.define(conditional.clone());
     let named = dotted().then(arguments.or_not()).map_with(|((name, name_span), args), e| {
         node(e, ExprKind::Filter { value: None, name, name_span, args: args.unwrap_or_default() })
     });
     let filters =
         named.or(missing("the name of a filter after `|`")).foldl_with(links.repeated(), link).boxed();
-    Levels { expression: conditional, disjunction, filters }
+    (conditional, disjunction, filters)
 }
 
 fn node(e: &mut Extra<'_, '_>, kind: ExprKind) -> Expr {

@@ -92,6 +92,7 @@ fn merge_mappings(a: Mapping, b: Mapping) -> Mapping {
         }
     }
     entries.extend(right);
+    entries.shrink_to_fit();
     Mapping { entries, splices, flow: a.flow }
 }
 
@@ -109,6 +110,7 @@ fn merge_sequences(a: Sequence, b: Sequence) -> Sequence {
         }
     }
     items.extend(right);
+    items.shrink_to_fit();
     Sequence { items, splices, flow: a.flow }
 }
 

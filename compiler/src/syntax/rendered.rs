@@ -163,7 +163,10 @@ fn injections(root: &Node, found: &mut Vec<Diagnostic>) {
 fn of_scalar(scalar: &Scalar, flow: bool, found: &mut Vec<Diagnostic>) {
     let alone = scalar.parts.len() == 1;
     for (index, part) in scalar.parts.iter().enumerate() {
-        let Part::Value { value: Value::Str(_), text, span } = part else { continue };
+        let Part::Value { value, text, span } = part else { continue };
+        if !matches!(**value, Value::Str(_)) {
+            continue;
+        }
         let next = scalar.parts.get(index + 1);
         let ends_open = text.ends_with(':')
             && match next {
@@ -197,8 +200,8 @@ fn unfold(root: &mut Node) {
     let mut pending = vec![root];
     while let Some(node) = pending.pop() {
         if let NodeKind::Scalar(Scalar { style: ScalarStyle::Plain, parts }) = &node.kind
-            && let [Part::Value { value: value @ (Value::List(_) | Value::Map(_)), span, .. }] =
-                parts.as_slice()
+            && let [Part::Value { value, span, .. }] = parts.as_slice()
+            && matches!(**value, Value::List(_) | Value::Map(_))
         {
             node.kind = value_kind(value, *span);
             continue;
@@ -235,7 +238,7 @@ fn value_kind(value: &Value, span: Span) -> NodeKind {
         }),
         scalar => NodeKind::Scalar(Scalar {
             style: ScalarStyle::Plain,
-            parts: vec![Part::Value { value: scalar.clone(), text: scalar.to_string(), span }],
+            parts: vec![Part::Value { value: Box::new(scalar.clone()), text: scalar.to_string(), span }],
         }),
     }
 }

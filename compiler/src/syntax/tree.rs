@@ -183,7 +183,7 @@ pub enum Part {
     /// What an expression gave, in rendered text.
     Value {
         /// The value, typed.
-        value: Value,
+        value: Box<Value>,
         /// Its text as rendered.
         text: String,
         /// Its place in the rendered text.

@@ -12,9 +12,9 @@ pub fn expand_values(node: &mut Node) {
         NodeKind::Scalar(scalar) => {
             if scalar.style == ScalarStyle::Plain
                 && let [Part::Value { value, .. }] = scalar.parts.as_mut_slice()
-                && matches!(value, Value::List(_) | Value::Map(_))
+                && matches!(**value, Value::List(_) | Value::Map(_))
             {
-                let value = std::mem::take(value);
+                let value = std::mem::take(&mut **value);
                 node.kind = value_node(value, node.span).kind;
             }
         }

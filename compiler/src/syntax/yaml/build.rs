@@ -387,7 +387,7 @@ impl Builder<'_, '_> {
             MarkKind::Raw(text) => Part::Text { text: text.clone(), span },
             MarkKind::Value(index) => {
                 let (value, text) = *self.layer.values.get(*index)?;
-                Part::Value { value: value.clone(), text: text.to_owned(), span }
+                Part::Value { value: Box::new(value.clone()), text: text.to_owned(), span }
             }
             MarkKind::Splice(splice) => Part::Expr { expr: splice.expr.clone()?, span: splice.span },
         })
@@ -434,7 +434,9 @@ impl Builder<'_, '_> {
     fn close(&mut self, flow_end: Option<usize>) {
         let Some(frame) = self.frames.pop() else { return };
         let (kind, flow, start, end, tag, anchor) = match frame {
-            Frame::Sequence { node, start, end, tag, anchor } => {
+            Frame::Sequence { mut node, start, end, tag, anchor } => {
+                // Trees are kept for as long as a project is open, and most lists and maps are short.
+                node.items.shrink_to_fit();
                 let flow = node.flow;
                 (NodeKind::Sequence(node), flow, start, end, tag, anchor)
             }
@@ -448,6 +450,7 @@ impl Builder<'_, '_> {
                     node.entries.push(Entry { key, value });
                 }
                 self.merge(&mut node, start);
+                node.entries.shrink_to_fit();
                 let flow = node.flow;
                 (NodeKind::Mapping(node), flow, start, end, tag, anchor)
             }

@@ -71,7 +71,7 @@ pub fn node_to_value(node: &Node) -> Option<Value> {
         }),
         NodeKind::Scalar(scalar) => {
             if let [Part::Value { value, .. }] = scalar.parts.as_slice() {
-                return Some(match (scalar.style, value) {
+                return Some(match (scalar.style, &**value) {
                     (ScalarStyle::Plain, value) => value.clone(),
                     (_, Value::Str(text)) => Value::Str(text.clone()),
                     (_, _) => Value::Str(scalar.literal()?.into_owned()),

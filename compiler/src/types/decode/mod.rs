@@ -105,7 +105,7 @@ fn value_node_at(value: Value, span: Span, depth: usize) -> Node {
     use crate::syntax::{Entry, Mapping, Sequence};
     let scalar = |value: Value| {
         let text = value.to_string();
-        let parts = vec![Part::Value { value, text, span }];
+        let parts = vec![Part::Value { value: Box::new(value), text, span }];
         NodeKind::Scalar(Scalar { style: ScalarStyle::Plain, parts })
     };
     let kind = match value {
@@ -243,11 +243,11 @@ impl Decoder<'_> {
         scalar: &Scalar,
         depth: usize,
     ) -> Result<Option<Value>, DecodeError> {
-        if let [Part::Value { value: value @ (Value::List(_) | Value::Map(_)), span, .. }] =
-            scalar.parts.as_slice()
+        if let [Part::Value { value, span, .. }] = scalar.parts.as_slice()
+            && matches!(**value, Value::List(_) | Value::Map(_))
             && scalar.style == ScalarStyle::Plain
         {
-            return self.node(ty, &value_node(value.clone(), *span), depth + 1);
+            return self.node(ty, &value_node((**value).clone(), *span), depth + 1);
         }
         let Some(word) = Word::of(node, scalar) else {
             return Self::unknown_scalar(ty, node, scalar);

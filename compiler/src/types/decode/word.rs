@@ -26,7 +26,7 @@ pub(super) fn is_quoted(node: &Node) -> bool {
     match &node.kind {
         NodeKind::Scalar(scalar) => match scalar.parts.as_slice() {
             [Part::Value { value, .. }] if scalar.style == ScalarStyle::Plain => {
-                matches!(value, Value::Str(_))
+                matches!(**value, Value::Str(_))
             }
             _ => scalar.style != ScalarStyle::Plain,
         },
@@ -40,7 +40,7 @@ impl<'n> Word<'n> {
         let text = scalar.literal()?;
         let plain = scalar.style == ScalarStyle::Plain;
         if plain && let [Part::Value { value, .. }] = scalar.parts.as_slice() {
-            let plain = !matches!(value, Value::Str(_));
+            let plain = !matches!(**value, Value::Str(_));
             return Some(Self { text, span: node.span, plain, value: Some(value), verbatim: None });
         }
         let quotes = match scalar.style {
