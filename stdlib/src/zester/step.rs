@@ -121,12 +121,22 @@ impl Step<'_> {
         } else {
             format!("{} of {of} {} failed (job {})", failed.len(), plural(of, "peel"), done.jid)
         };
-        for (peel, on) in failed.iter().take(SHOWN) {
+        // Peels that say the same are one paragraph.
+        let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+        for (peel, on) in &failed {
             let error = if on.error.is_empty() { word(on.end) } else { &on.error };
-            message.push_str(&format!("\n{peel}: {}", error.trim_end().replace('\n', "\n  ")));
+            if let Some((_, peels)) = groups.iter_mut().find(|(said, _)| *said == error) {
+                peels.push(peel);
+            } else if groups.len() < SHOWN {
+                groups.push((error, vec![peel]));
+            }
         }
-        if failed.len() > SHOWN {
-            message.push_str(&format!("\nand {} more; zester job show {}", failed.len() - SHOWN, done.jid));
+        for (error, peels) in &groups {
+            message.push_str(&format!("\n{}: {}", names(peels), error.trim_end().replace('\n', "\n  ")));
+        }
+        let told: usize = groups.iter().map(|(_, peels)| peels.len()).sum();
+        if failed.len() > told {
+            message.push_str(&format!("\nand {} more; zester job show {}", failed.len() - told, done.jid));
         }
         if not_begun > 0 {
             message.push_str(&format!("\n{not_begun} {} not begun", plural(not_begun, "peel")));
@@ -144,6 +154,15 @@ fn word(end: End) -> &'static str {
     }
 }
 
+/// `web-1, web-2 and 7 more`
+fn names(peels: &[&str]) -> String {
+    let shown = peels.get(..SHOWN).unwrap_or(peels).join(", ");
+    match peels.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 /// `2 peels`
 pub(super) fn plural(count: usize, word: &str) -> String {
     if count == 1 { word.to_owned() } else { format!("{word}s") }
@@ -153,13 +172,10 @@ pub(super) fn plural(count: usize, word: &str) -> String {
 pub(super) fn sentence(done: &Done, changed: &str, unchanged: &str) -> String {
     let mut parts = Vec::new();
     let mut part = |word: &str, is: &dyn Fn(&OnPeel) -> bool| {
-        let names: Vec<&str> =
+        let peels: Vec<&str> =
             done.peels.iter().filter(|(_, on)| is(on)).map(|(peel, _)| peel.as_str()).collect();
-        if let Some(more) = names.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-            let shown = names.get(..SHOWN).unwrap_or_default().join(", ");
-            parts.push(format!("{word} {shown} and {more} more"));
-        } else if !names.is_empty() {
-            parts.push(format!("{word} {}", names.join(", ")));
+        if !peels.is_empty() {
+            parts.push(format!("{word} {}", names(&peels)));
         }
     };
     part(changed, &|on| on.end == End::Done && !on.changed.is_empty());

@@ -37,7 +37,7 @@ impl Fleet for Made {
         let mut peels = BTreeMap::new();
         for peel in &self.peels {
             let end = match *peel {
-                "fails" => End::Failed,
+                "fails" | "fails too" => End::Failed,
                 "silent" => End::Unreachable,
                 "later" => End::NotBegun,
                 _ => End::Done,
@@ -155,6 +155,16 @@ fn what_of_the_answers_is_a_failure() {
     // Nobody at all is never right.
     let nobody = run::<State>(&made(&[]), false, r#"{"name": "x", "tgt": "db*", "highstate": true}"#);
     assert_eq!(nobody.unwrap_err().message, "no peel matches `db*`");
+}
+
+#[test]
+fn peels_that_fail_alike_are_told_together() {
+    let json = r#"{"name": "x", "tgt": "*", "highstate": true}"#;
+    let failure = run::<State>(&made(&["fails", "fails too", "silent"]), false, json).unwrap_err();
+    assert_eq!(
+        failure.message,
+        "3 of 3 peels failed (job J1)\nfails, fails too: `nginx` failed: no\n  at web.zy:2:3\nsilent: did not answer in time"
+    );
 }
 
 #[test]
