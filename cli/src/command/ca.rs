@@ -14,6 +14,7 @@ use zester_executor::{
         authority::fingerprint,
         installation::{Access, Installation},
         permission::Role,
+        rotate,
     },
     bus::{Bus, id::AdminId},
     peel::now_ms,
@@ -48,6 +49,9 @@ pub enum What {
     Reissue {
         /// The installation's directory, with its safe.
         directory: PathBuf,
+        /// Before all peels have had the time to renew: the others are turned away, and need an operator to come back.
+        #[arg(long)]
+        force: bool,
     },
     /// Ends: only the new key is good.
     Retire {
@@ -55,6 +59,9 @@ pub enum What {
         directory: PathBuf,
         /// Which key.
         which: Which,
+        /// Before all peels have had the time to renew: the others are turned away, and need an operator to come back.
+        #[arg(long)]
+        force: bool,
     },
     /// Makes the keys of a further operator in a new directory.
     Operator {
@@ -120,8 +127,9 @@ pub fn run(common: &Common, args: &CaArgs) -> Result<Exit, Failure> {
             }
             Ok(Exit::Fine)
         }
-        What::Reissue { directory } => {
+        What::Reissue { directory, force } => {
             let mut installation = load(directory)?;
+            all_renewed(&installation, rotate::AUTHORITY, now, *force)?;
             let admin = Access::load(&installation.admin()).map_err(wrong)?.claims.name;
             let (nats, masters) =
                 (hosts(&installation.description.nats), hosts(&installation.description.masters));
@@ -131,16 +139,22 @@ pub fn run(common: &Common, args: &CaArgs) -> Result<Exit, Failure> {
             );
             Ok(Exit::Fine)
         }
-        What::Retire { directory, which } => {
+        What::Retire { directory, which, force } => {
             let mut installation = load(directory)?;
             match which {
-                Which::Authority => installation.retire_roots().map_err(wrong)?,
+                Which::Authority => {
+                    all_renewed(&installation, rotate::AUTHORITY, now, *force)?;
+                    installation.retire_roots().map_err(wrong)?;
+                }
                 Which::Dispatch => {
                     return Err(Failure::new(
                         "the old dispatch key ends with its certificate; there is nothing to retire",
                     ));
                 }
                 Which::Peels | Which::Operators => {
+                    if *which == Which::Peels {
+                        all_renewed(&installation, rotate::PEELS, now, *force)?;
+                    }
                     change(&mut installation, |i| i.retire_issuers(which.role(), now).map_err(wrong))?;
                 }
             }
@@ -156,6 +170,32 @@ pub fn run(common: &Common, args: &CaArgs) -> Result<Exit, Failure> {
             Ok(Exit::Fine)
         }
     }
+}
+
+/// That no peel is turned away by a rotation's next step because it has not renewed yet.
+fn all_renewed(installation: &Installation, rotation: &str, now: u64, force: bool) -> Result<(), Failure> {
+    let good = super::master::credentials_lifetime(&installation.master())?;
+    match installation.renewed_by(rotation, good) {
+        Some(when) if now < when && !force => Err(Failure::new(format!(
+            "peels' credentials are good for {}, and the last step was {} ago: who has not renewed since would be turned away and need an \
+             operator to come back. Wait {} more, or say --force",
+            span(good),
+            span(now.saturating_sub(when.saturating_sub(good))),
+            span(when - now),
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Seconds as people say them.
+fn span(seconds: u64) -> String {
+    let (amount, unit) = match seconds {
+        s if s >= 2 * 86_400 => (s.div_ceil(86_400), "days"),
+        s if s >= 2 * 3_600 => (s.div_ceil(3_600), "hours"),
+        s if s >= 120 => (s.div_ceil(60), "minutes"),
+        s => (s, "seconds"),
+    };
+    format!("{amount} {unit}")
 }
 
 /// Changes the account on the running servers. What is in force there, revocations included, is taken over first.

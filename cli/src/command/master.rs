@@ -187,6 +187,11 @@ fn address(said: Option<&str>, keys: &MasterKeys) -> Result<Option<SocketAddr>, 
 }
 
 /// Credentials are renewed after four sevenths of their life.
+/// How long masters with this directory of keys make peels' credentials good, in seconds.
+pub(super) fn credentials_lifetime(keys: &Path) -> Result<u64, Failure> {
+    Ok(lifetime(read_config(keys, None)?.enrollment.lifetime.as_deref())?.good)
+}
+
 fn lifetime(said: Option<&str>) -> Result<Lifetime, Failure> {
     let Some(text) = said else { return Ok(Lifetime::default()) };
     let wrong = |e: String| Failure::new(format!("`lifetime` of enrollment: {e}"));

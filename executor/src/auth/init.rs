@@ -14,6 +14,7 @@ use super::{
 use crate::bus::id::{AdminId, IdError, MasterId};
 use nkeys::{KeyPair, XKey};
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -375,6 +376,7 @@ impl Keys {
                 operators: vec![self.operator_signing.public_key()],
                 incarnation: ulid::Ulid::r#gen().to_string(),
             },
+            rotations: BTreeMap::new(),
         }
     }
 }

@@ -21,7 +21,10 @@ use super::{
 use crate::bus::{Credentials, tls::TlsFiles};
 use nkeys::{KeyPair, XKey};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// What everybody may know of an installation: `installation.json`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -46,6 +49,9 @@ pub struct Description {
     pub masters: Vec<String>,
     /// What peels trust.
     pub anchor: Anchor,
+    /// When the last step of a rotation that is under way was made, in Unix seconds: `peels`, `authority`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rotations: BTreeMap<String, u64>,
 }
 
 /// A directory that [`init`](super::init) made.

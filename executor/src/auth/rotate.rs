@@ -21,6 +21,11 @@ use super::{
 };
 use nkeys::KeyPair;
 
+/// The rotation of the key that signs peels.
+pub const PEELS: &str = "peels";
+/// The rotation of the authority.
+pub const AUTHORITY: &str = "authority";
+
 /// Why a rotation does not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum RotateError {
@@ -73,6 +78,9 @@ impl Installation {
             account.signing_keys.push(signing_key(role, &key.public_key()));
         })?;
         self.issuers_mut(role).insert(0, key.public_key());
+        if role == Role::Peel {
+            self.description.rotations.insert(PEELS.to_owned(), now);
+        }
         self.store_description()?;
         private::replace(&file, Mode::Secret, &(key.seed().map_err(RotateError::Seed)? + "\n"))?;
         Ok(token)
@@ -86,6 +94,9 @@ impl Installation {
             account.signing_keys.retain(|key: &SigningKey| !old.iter().any(|o| o == key.key()));
         })?;
         self.issuers_mut(role).truncate(1);
+        if role == Role::Peel {
+            self.description.rotations.remove(PEELS);
+        }
         self.store_description()?;
         Ok(token)
     }
@@ -99,7 +110,9 @@ impl Installation {
         private::create(&self.operator("next-root.key"), Mode::Secret, &next.key())?;
         private::create(&self.operator("next-root.pem"), Mode::Public, next.certificate())?;
         let old = private::read_public(&self.operator("root.pem"))?;
-        self.store_roots(&format!("{}{old}", next.certificate()))
+        self.store_roots(&format!("{}{old}", next.certificate()))?;
+        self.description.rotations.insert(AUTHORITY.to_owned(), now);
+        self.store_description()
     }
 
     /// Makes a new intermediate and all certificates of the installation anew, under the newest root.
@@ -136,7 +149,10 @@ impl Installation {
             private::replace(&directory.join(format!("{name}.key")), Mode::Secret, &made.key)?;
             private::replace(&directory.join(format!("{name}.pem")), Mode::Public, &made.chain)?;
         }
-        Ok(())
+        if let Some(step) = self.description.rotations.get_mut(AUTHORITY) {
+            *step = now;
+        }
+        self.store_description()
     }
 
     /// Only the newest root is trusted.
@@ -152,7 +168,14 @@ impl Installation {
                 _ => {}
             }
         }
-        Ok(())
+        self.description.rotations.remove(AUTHORITY);
+        self.store_description()
+    }
+
+    /// When all peels have renewed since the last step of a rotation, in Unix seconds, if their credentials are good for `good` seconds: before,
+    /// the next step turns away whoever has not. `None` where nothing is under way.
+    pub fn renewed_by(&self, rotation: &str, good: u64) -> Option<u64> {
+        self.description.rotations.get(rotation).map(|step| step.saturating_add(good))
     }
 
     /// A new dispatch key with a certificate of the operator, good for the usual time.
@@ -272,13 +295,17 @@ mod tests {
         let (old, server) =
             (bundle(&installation), private::read_public(&installation.nats().join("server.pem")));
         installation.rotate_root(NOW).unwrap();
+        assert_eq!(installation.renewed_by(AUTHORITY, 60), Some(NOW + 60));
         assert_eq!(count(&bundle(&installation)), 2);
         assert!(bundle(&installation).contains(&old), "the old root stays trusted");
         assert_eq!(private::read_public(&installation.nats().join("server.pem")).unwrap(), server.unwrap());
         let hosts = ["localhost".to_owned()];
-        installation.reissue(&hosts, &hosts, "alice", NOW).unwrap();
+        installation.reissue(&hosts, &hosts, "alice", NOW + 60).unwrap();
+        let read = Installation::load(installation.root()).unwrap();
+        assert_eq!(read.renewed_by(AUTHORITY, 60), Some(NOW + 120));
         assert!(MasterKeys::load(&installation.master()).is_ok());
         installation.retire_roots().unwrap();
+        assert_eq!(Installation::load(installation.root()).unwrap().renewed_by(AUTHORITY, 60), None);
         assert_eq!(count(&bundle(&installation)), 1);
         assert_ne!(bundle(&installation), old);
         assert_eq!(installation.root_authority().unwrap().certificate(), bundle(&installation));

@@ -73,3 +73,24 @@ fn completions_for_every_shell() {
         assert!(tree.run(&["completions", shell]).exits(0).stdout.contains("apply"), "{shell}");
     }
 }
+
+#[test]
+fn a_rotation_waits_until_peels_have_renewed() {
+    let tree = Scratch::new(&[]);
+    tree.run(&["init", "fleet"]).exits(0);
+    // Nothing is under way: certificates are made anew whenever that is wanted.
+    tree.run(&["ca", "reissue", "fleet"]).exits(0);
+    tree.run(&["ca", "rotate", "fleet", "authority"]).exits(0);
+    for command in [&["ca", "reissue", "fleet"][..], &["ca", "retire", "fleet", "authority"]] {
+        let early = tree.run(command).exits(2).stderr;
+        assert!(early.contains("good for 7 days") && early.contains("Wait 7 days more"), "{early}");
+        let forced: Vec<&str> = command.iter().copied().chain(["--force"]).collect();
+        tree.run(&forced).exits(0);
+    }
+    tree.run(&["ca", "retire", "fleet", "authority"]).exits(0);
+    // What masters make good for less needs less time.
+    let config = tree.project().join("fleet/master/master.yaml");
+    std::fs::write(config, "enrollment:\n  lifetime: 10s\n").unwrap();
+    tree.run(&["ca", "rotate", "fleet", "authority"]).exits(0);
+    assert!(tree.run(&["ca", "reissue", "fleet"]).exits(2).stderr.contains("good for 10 seconds"));
+}
