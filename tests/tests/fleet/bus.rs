@@ -3,4 +3,5 @@
 mod connection;
 mod coordination;
 mod identity;
+mod limits;
 mod storage;

@@ -228,3 +228,27 @@ async fn a_server_that_forgot_its_last_minutes_gets_the_returns_again() {
     assert_eq!((report.record.status, count()), (JobStatus::Complete, 4), "{report:?}");
     assert!(report.peels.values().all(|(status, _)| *status == PeelStatus::Done), "{report:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_by_one_peel_stops_nobody_else() {
+    let (fleet, _parts, operator) = fleet_of(2).await;
+    // Several connections that say as much as they can, as events are said and as answers to masters.
+    let mut floods = tokio::task::JoinSet::new();
+    for n in 0..8 {
+        let bus = fleet.bus("web-3").await;
+        floods.spawn(async move {
+            let subjects = ["zester.event.web-3.flood".to_owned(), format!("zester.job.J{n}.ack.web-3")];
+            loop {
+                for subject in &subjects {
+                    let _ = bus.publish(subject, vec![7_u8; 1_024]).await;
+                }
+            }
+        });
+    }
+    for _ in 0..5 {
+        let job = job(&operator, "web-*", "test.ping", &[]).await;
+        let report = operator.run(job, |_| {}).await.unwrap();
+        assert_eq!(report.record.status, JobStatus::Complete, "{report:?}");
+    }
+    floods.shutdown().await;
+}

@@ -67,6 +67,60 @@ fn the_compiler_stays_pure() {
     }
 }
 
+/// All sources below a directory, by their paths from the root, tests and fakes apart.
+fn sources(directory: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut pending = vec![root().join(directory)];
+    while let Some(directory) = pending.pop() {
+        for entry in fs::read_dir(directory).expect("a directory").flatten() {
+            let path = entry.path();
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if path.is_dir() {
+                if name != "fake" && name != "tests" {
+                    pending.push(path);
+                }
+            } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
+                let text = fs::read_to_string(&path).expect("a source");
+                let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+                let path = path.strip_prefix(root()).expect("a path below the root");
+                found.insert(path.to_string_lossy().into_owned(), code);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_shell_reads_only_what_is_meant_for_one() {
+    // Every other argument goes to a program as it is, whatever is in it: `;`, `$(…)`, quotes, line breaks.
+    let about_a_shell = [
+        // `onlyif`, `unless`
+        "executor/src/runner/guard.rs",
+        "stdlib/src/cmd/execution.rs",
+        "stdlib/src/cmd/run.rs",
+        "stdlib/src/cmd/script.rs",
+        "stdlib/src/exec/cmd.rs",
+        // `check_cmd`
+        "stdlib/src/file/desired.rs",
+        "stdlib/src/provider/commands.rs",
+        "stdlib/src/provider/processes.rs",
+        // The program's name, for errors.
+        "stdlib/src/provider/tool.rs",
+    ];
+    let mut found: Vec<String> = Vec::new();
+    for directory in ["stdlib/src", "executor/src", "compiler/src", "lsp/src", "cli/src"] {
+        for (path, code) in sources(directory) {
+            let starts =
+                ["Command::shell(", "Program::Shell", "\"sh\"", "\"/bin/sh\", \"-c\"", "\"bash\", \"-c\""];
+            if starts.iter().any(|start| code.contains(start)) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    assert_eq!(found, about_a_shell);
+}
+
 #[test]
 fn every_path_in_the_architecture_page_exists() {
     let page = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).expect("docs/ARCHITECTURE.md");

@@ -55,7 +55,7 @@ fn a_dry_run_shows_the_difference() {
 #[test]
 fn what_is_left_is_in_the_document() {
     let tree = site();
-    tree.write("old/salt/orch.sls", "go:\n  salt.state:\n    - tgt: '*'\n");
+    tree.write("old/salt/orch.sls", "go:\n  salt.parallel_runners:\n    - runners: {}\n");
     tree.write("old/salt/wrong.sls", "x:\n  file.managed:\n    - sosurce: salt://x\n");
     let document = tree.run(&["migrate", "old", "new", "--output", "json"]).exits(1).json();
     assert_eq!(document["references"], 1);
