@@ -79,7 +79,7 @@ fn sources(directory: &str) -> BTreeMap<String, String> {
                 if name != "fake" && name != "tests" {
                     pending.push(path);
                 }
-            } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
+            } else if path.extension().is_some_and(|e| e == "rs") && !name.ends_with("tests.rs") {
                 let text = fs::read_to_string(&path).expect("a source");
                 let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
                 let path = path.strip_prefix(root()).expect("a path below the root");
