@@ -9,12 +9,13 @@ use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     net::TcpListener,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 use zester_executor::{
@@ -449,11 +450,15 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|e| Failure::new(format!("`{}`: {e}", path.display())))
 }
 
-/// A port that nobody has; below those that the kernel gives to outgoing connections, so that it is still free after a part was killed.
+/// Ports that were given to parts which do not listen yet. All parts of a lab get theirs when it is made.
+static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
+/// A port that nobody has and no part will have; below those that the kernel gives to outgoing connections, so that it is still free after a part was killed.
 fn free_port() -> Result<u16, Failure> {
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     for _ in 0..200 {
         let port = rand::random_range(20_000..32_000);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() && given.insert(port) {
             return Ok(port);
         }
     }
@@ -461,4 +466,15 @@ fn free_port() -> Result<u16, Failure> {
         .and_then(|l| l.local_addr())
         .map(|a| a.port())
         .map_err(|e| Failure::new(format!("there is no free port: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_port_is_given_twice() {
+        let ports: Vec<u16> = (0..400).filter_map(|_| free_port().ok()).collect();
+        assert_eq!((ports.len(), ports.iter().collect::<BTreeSet<_>>().len()), (400, 400));
+    }
 }
