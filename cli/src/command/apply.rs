@@ -179,12 +179,17 @@ pub fn run(common: &Common, args: &ApplyArgs) -> Result<Exit, Failure> {
         }
     }
     let signal = signal.load(Ordering::SeqCst);
-    Ok(match result.status {
+    Ok(exit(&result, signal, args.detailed_exitcode))
+}
+
+/// How a run ends the process: `signal` is the one that ended it, or 0.
+pub(super) fn exit(result: &Return, signal: usize, detailed: bool) -> Exit {
+    match result.status {
         Status::Cancelled if signal != 0 => Exit::Signal(signal as u8),
         Status::Cancelled | Status::Failed => Exit::Problems,
-        Status::Done if args.detailed_exitcode && result.counts.would_change > 0 => Exit::Pending,
+        Status::Done if detailed && result.counts.would_change > 0 => Exit::Pending,
         Status::Done => Exit::Fine,
-    })
+    }
 }
 
 /// Asks the run to end on SIGINT and SIGTERM; the first one is remembered.

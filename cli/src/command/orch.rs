@@ -106,12 +106,7 @@ pub fn run(common: &Common, args: &OrchArgs) -> Result<Exit, Failure> {
     let _ = runtime.block_on(operator.bus().drain());
     runtime.shutdown_background();
     let signal = signal.load(Ordering::SeqCst);
-    Ok(match result.status {
-        Status::Cancelled if signal != 0 => Exit::Signal(signal as u8),
-        Status::Cancelled | Status::Failed => Exit::Problems,
-        Status::Done if args.detailed_exitcode && result.counts.would_change > 0 => Exit::Pending,
-        Status::Done => Exit::Fine,
-    })
+    Ok(super::apply::exit(&result, signal, args.detailed_exitcode))
 }
 
 /// `--pillar`, as `--set` has it.

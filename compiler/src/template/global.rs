@@ -5,7 +5,6 @@ use super::{
     environment::{join, plain_text},
     mutable, python,
     render::RenderInput,
-    rewrite::REST,
 };
 use crate::{
     syntax::{
@@ -173,7 +172,7 @@ pub fn register(env: &mut Environment<'static>) {
         Value::from_object(Cycler { items: items.0, at: Mutex::new(0) })
     });
     register_import(env);
-    env.add_function("__open", |inner: Value| Value::from_object(OpenMacro { inner }));
+    env.add_function("__open", |inner: Value, added: usize| Value::from_object(OpenMacro { inner, added }));
     env.add_function("__enter", |mark: usize| {
         CALLS.with_borrow_mut(|calls| calls.push(mark));
         Value::from("")
@@ -269,9 +268,11 @@ pub fn format(text: &str, args: &[Value]) -> Result<Value, Error> {
     Ok(Value::from(out))
 }
 
-/// A macro that uses `varargs` or `kwargs`: the last parameters of the one inside.
+/// A macro that uses `varargs` or `kwargs`.
 struct OpenMacro {
     inner: Value,
+    /// How many of its last parameters are these, and not the author's.
+    added: usize,
 }
 
 impl fmt::Debug for OpenMacro {
@@ -289,8 +290,7 @@ impl Object for OpenMacro {
         let (positional, named): (Rest<Value>, Kwargs) = from_args(args)?;
         let mut params: Vec<String> =
             self.inner.get_attr("arguments")?.try_iter()?.map(|p| plain_text(&p)).collect();
-        let rest =
-            params.split_off(params.iter().position(|p| REST.contains(&p.as_str())).unwrap_or(params.len()));
+        let rest = params.split_off(params.len().saturating_sub(self.added));
         let takes = |name: &str| rest.iter().any(|r| r == name);
         let mut inner: Vec<Value> = positional.iter().take(params.len()).cloned().collect();
         let further = positional.get(params.len()..).unwrap_or_default();

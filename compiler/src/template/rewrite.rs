@@ -24,7 +24,7 @@ pub const BODY: char = '\u{E012}';
 pub const BODY_END: char = '\u{E013}';
 
 /// Names under which a macro has what its parameters do not.
-pub(super) const REST: [&str; 2] = ["varargs", "kwargs"];
+const REST: [&str; 2] = ["varargs", "kwargs"];
 
 /// A file as minijinja reads it.
 pub struct Rewritten {
@@ -363,16 +363,28 @@ impl Edits<'_> {
     /// The engine's macros take what they name. One that uses `varargs` or `kwargs` gets them as parameters, and
     /// what puts a call's other arguments there stands in its place (`__open`).
     fn open_macros(&mut self, tree: &Tree) {
+        self.rest.sort_unstable();
         let mut opened: BTreeMap<usize, Vec<&'static str>> = BTreeMap::new();
+        let mut macros = tree
+            .template
+            .blocks
+            .iter()
+            .enumerate()
+            .filter_map(|(index, block)| match &block.kind {
+                BlockKind::Macro { params, .. } => Some((index, params, block.arms.first()?.body.range())),
+                _ => None,
+            })
+            .peekable();
+        // Those around a place, the innermost last: blocks come in the order of their beginnings.
+        let mut around: Vec<(usize, &Vec<_>, Range<usize>)> = Vec::new();
         for (at, name) in &self.rest {
-            let around = tree.template.blocks.iter().enumerate().filter(|(_, block)| {
-                matches!(block.kind, BlockKind::Macro { .. })
-                    && block.arms.first().is_some_and(|arm| arm.body.range().contains(at))
-            });
-            // The innermost begins last.
-            let Some((index, block)) = around.max_by_key(|(_, block)| block.span.start) else { continue };
-            let BlockKind::Macro { params, .. } = &block.kind else { continue };
-            let names = opened.entry(index).or_default();
+            while let Some(next) = macros.next_if(|(_, _, body)| body.start <= *at) {
+                while around.pop_if(|(_, _, body)| body.end <= next.2.start).is_some() {}
+                around.push(next);
+            }
+            while around.pop_if(|(_, _, body)| body.end <= *at).is_some() {}
+            let Some((index, params, _)) = around.last() else { continue };
+            let names = opened.entry(*index).or_default();
             if !params.iter().any(|p| p.0 == *name) && !names.contains(name) {
                 names.push(name);
             }
@@ -389,7 +401,11 @@ impl Edits<'_> {
             let params: Vec<String> = names.iter().map(|name| format!("{name}=none")).collect();
             self.insert(arm.tag.start as usize + close, &format!("{comma}{}", params.join(", ")), 9);
             let end_tag = arm.body.end as usize..block.span.end as usize;
-            self.tag(end_tag, "endmacro", &format!("{{% set {0} = __open({0}) %}}", name.0));
+            self.tag(
+                end_tag,
+                "endmacro",
+                &format!("{{% set {0} = __open({0}, {1}) %}}", name.0, names.len()),
+            );
         }
     }
 
@@ -438,7 +454,7 @@ mod tests {
         assert_eq!(text("{{ '%s' % (a, [b]) }}"), "{{ __percent('%s', (a, __list([b]))) }}");
         let opened = text("{% macro m(a, b=f(1)) -%}{{ kwargs }}{%- endmacro -%}");
         assert!(opened.starts_with("{% macro m(a, b=f(1), kwargs=none) -%}"), "{opened}");
-        assert!(opened.ends_with("{%- endmacro %}{% set m = __open(m) -%}"), "{opened}");
+        assert!(opened.ends_with("{%- endmacro %}{% set m = __open(m, 1) -%}"), "{opened}");
         assert_eq!(text("{% do x if y else z %}"), "{% set _zester_unused = x if y else z %}");
     }
 

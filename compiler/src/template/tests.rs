@@ -251,19 +251,23 @@ fn macros_take_what_they_do_not_name() {
         "{% for key, value in kwargs.items() %}{{ key }}={{ value }};{% endfor %}",
         "{{ caller() if caller is defined else '' }}{{ varargs | length }}{% endmacro %}\n",
         "{% macro some() %}{{ varargs }}{% endmacro %}\n",
+        "{% macro own(varargs, a) %}{{ varargs }}{{ a }}{{ kwargs.x }}",
+        "{% macro inner() %}{{ varargs | length }}{% endmacro %}{{ inner(1, 2) }}{% endmacro %}\n",
         "{% macro down(n) %}{{ n }}{% if n %}{{ down(n - 1, x=kwargs.x) }}{% endif %}{{ kwargs.x }}{% endmacro %}\n",
     );
     let text = |main: &str| match render_in(&[("main.zy", main), ("lib.zy", library)], "main.zy").0 {
         Ok(rendered) => rendered.text,
         Err(found) => found.iter().map(|d| d.message.clone()).collect(),
     };
-    let import = "{% from 'lib.zy' import all, some, down %}";
+    let import = "{% from 'lib.zy' import all, some, own, down %}";
     assert_eq!(text(&format!("{import}{{{{ all(1) }}}}")), "1b||0");
     assert_eq!(text(&format!("{import}{{{{ all(1, 2, 3, 4, x=5, second_=6) }}}}")), "12|3,4|x=5;second_=6;2");
     assert_eq!(text(&format!("{import}{{{{ all(x=5, second=2, first=1) }}}}")), "12||x=5;0");
     assert_eq!(text(&format!("{import}{{% call all(1, y=2) %}}in{{% endcall %}}")), "1b||y=2;in0");
     assert_eq!(text(&format!("{import}{{{{ down(2, x='.') }}}}")), "210...");
     assert_eq!(text(&format!("{import}{{{{ some.name }}}}")), "some");
+    // A parameter of the author's that is called so is his.
+    assert_eq!(text(&format!("{import}{{{{ own(1, 2, x=3) }}}}")), "1232");
     assert!(text(&format!("{import}{{{{ some(x=1) }}}}")).contains("`x`"));
     assert!(text(&format!("{import}{{{{ all(1, first=2) }}}}")).contains("`first`"));
 }

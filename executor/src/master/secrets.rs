@@ -21,7 +21,7 @@ use zester_compiler::{
     settings,
     source::{MemorySources, Sources},
     target::Nodegroups,
-    template::Functions,
+    template::{Environment, Functions},
     types::{Effect, Facts, Map, Value},
 };
 
@@ -43,6 +43,8 @@ pub(super) struct Trees(tokio::sync::Mutex<Option<Arc<Loaded>>>);
 struct Loaded {
     head: Head,
     project: Arc<Project>,
+    /// Templates of its settings, for all peels.
+    settings: Environment,
     secrets: BTreeMap<String, String>,
 }
 
@@ -71,7 +73,7 @@ async fn grant(shared: &Arc<Shared>, peel: &PeelId, revision: u64) -> Result<u64
     };
     let facts = facts.ok_or("its facts are not known yet")?;
     let (tree, of) = (loaded.clone(), peel.to_string());
-    let names = tokio::task::spawn_blocking(move || names(&tree.project, &facts, &of)).await??;
+    let names = tokio::task::spawn_blocking(move || names(&tree, &facts, &of)).await??;
     let mut values = BTreeMap::new();
     for name in names {
         let value = loaded.secrets.get(&name).ok_or("its settings name a secret that was not published")?;
@@ -94,10 +96,10 @@ pub(super) async fn nodegroups(shared: &Shared) -> Result<Nodegroups, Problem> {
 }
 
 /// The names of secrets in the settings of a peel.
-fn names(project: &Arc<Project>, facts: &Arc<Facts>, peel: &str) -> Result<Vec<String>, String> {
-    let functions: Arc<dyn Functions> = Arc::new(Elsewhere);
+fn names(tree: &Loaded, facts: &Arc<Facts>, peel: &str) -> Result<Vec<String>, String> {
+    let project = &tree.project;
     let request = settings::Request { facts, env: None, overrides: &[] };
-    let (settings, found) = settings::resolve(project, &functions, &request);
+    let (settings, found) = settings::resolve_in(project, &tree.settings, &request);
     if let Some(error) = found.iter().find(|d| d.is_error()) {
         let (path, at) = project.files().locate(error.span);
         return Err(format!(
@@ -155,9 +157,11 @@ async fn load(shared: &Shared, sealer: &nkeys::XKey, revision: u64) -> Result<Ar
         Arc::new(below)
     };
     let options = OpenOptions { outside: Some(Box::new(outside)), ..OpenOptions::default() };
-    let project = Project::open(Arc::new(sources), options)?;
+    let project = Arc::new(Project::open(Arc::new(sources), options)?);
+    let functions: Arc<dyn Functions> = Arc::new(Elsewhere);
+    let settings = settings::environment(&project, &functions);
     let secrets = secrets::of_masters(&shared.bus.kv(Bucket::Secrets), sealer, &head, now_ms()).await?;
-    let loaded = Arc::new(Loaded { head, project: Arc::new(project), secrets });
+    let loaded = Arc::new(Loaded { head, project, settings, secrets });
     *known = Some(loaded.clone());
     Ok(loaded)
 }

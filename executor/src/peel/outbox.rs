@@ -26,8 +26,9 @@ const LAST: Duration = Duration::from_secs(10);
 
 /// How long a stored return is kept: longer than a server that does not sync each write takes to do it.
 const KEPT: Duration = Duration::from_secs(180);
-/// Most of what is kept, in bytes; the oldest goes first.
+/// Most of what is kept, in bytes and in returns; the oldest goes first. Each costs a question when a server comes back to a whole fleet.
 const KEPT_BYTES: usize = 1024 * 1024;
+const KEPT_RETURNS: usize = 256;
 
 /// Returns that were stored a moment ago.
 #[derive(Default)]
@@ -48,7 +49,7 @@ impl Kept {
     fn keep(&mut self, stored: Stored) {
         self.bytes += stored.bytes.len();
         self.returns.push_back(stored);
-        while self.bytes > KEPT_BYTES {
+        while self.bytes > KEPT_BYTES || self.returns.len() > KEPT_RETURNS {
             self.forget_first();
         }
     }
@@ -62,19 +63,34 @@ impl Kept {
     /// Sends again what a server that came back has not; says whether it has all of it now.
     async fn confirm(&mut self, shared: &Shared) -> bool {
         let ConnectionState::Connected { session } = *shared.bus.state().borrow() else { return true };
-        let mut all = true;
-        for stored in self.returns.iter_mut().filter(|stored| stored.session != session) {
-            match store::store_again(&shared.bus, &stored.jid, shared.id(), &stored.bytes).await {
-                Ok(was_there) => {
-                    if !was_there {
-                        tracing::warn!(jid = %stored.jid, "the server had forgotten the return; it is stored again");
+        let asked: Vec<(usize, JobId, Bytes)> = self
+            .returns
+            .iter()
+            .enumerate()
+            .filter(|(_, stored)| stored.session != session)
+            .map(|(place, stored)| (place, stored.jid.clone(), stored.bytes.clone()))
+            .collect();
+        let answers: Vec<Option<usize>> = futures::iter(asked)
+            .map(|(place, jid, bytes)| async move {
+                match store::store_again(&shared.bus, &jid, shared.id(), &bytes).await {
+                    Ok(true) => Some(place),
+                    Ok(false) => {
+                        tracing::warn!(%jid, "the server had forgotten the return; it is stored again");
+                        Some(place)
                     }
-                    stored.session = session;
+                    Err(error) => {
+                        tracing::debug!(%jid, %error, "whether the return is still stored is not known");
+                        None
+                    }
                 }
-                Err(error) => {
-                    tracing::debug!(jid = %stored.jid, %error, "whether the return is still stored is not known");
-                    all = false;
-                }
+            })
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+        let all = answers.iter().all(Option::is_some);
+        for place in answers.into_iter().flatten() {
+            if let Some(stored) = self.returns.get_mut(place) {
+                stored.session = session;
             }
         }
         // What was there over one connection for so long is on the disk.
