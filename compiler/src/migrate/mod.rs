@@ -171,10 +171,10 @@ pub fn migrate(project: &Arc<Project>, registry: &Arc<Registry>) -> Result<Migra
     let mut notes = Vec::new();
     let mut ways = ways(project)?;
     rename(project, &mut ways, &mut notes);
-    let renamed: BTreeMap<String, String> = ways
+    let renamed: references::Renamed<'_> = ways
         .iter()
         .filter(|way| way.file.path.ends_with(OLD) && way.to.ends_with(NEW))
-        .map(|way| (way.file.path.clone(), way.to.clone()))
+        .map(|way| way.file.path.as_str())
         .collect();
     let (_, index) = Session::new().check_indexed(project, registry, &CheckOptions::default(), None)?;
     let mut contents = BTreeMap::new();

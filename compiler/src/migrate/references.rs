@@ -8,18 +8,28 @@ use crate::{
     source::Span,
     syntax::Tree,
 };
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::{collections::HashSet, ops::Range, sync::Arc};
 
 /// Variables that hold the name of the file they stand in.
 const OWN_NAMES: &[&str] = &["tplfile", "tplpath"];
 
+/// Files that got another name.
+pub struct Renamed<'w> {
+    paths: HashSet<&'w str>,
+    /// Their names without directories.
+    names: HashSet<&'w str>,
+}
+
+impl<'w> FromIterator<&'w str> for Renamed<'w> {
+    fn from_iter<I: IntoIterator<Item = &'w str>>(paths: I) -> Self {
+        let paths: HashSet<&str> = paths.into_iter().collect();
+        let names = paths.iter().filter_map(|path| path.rsplit('/').next()).collect();
+        Self { paths, names }
+    }
+}
+
 /// The edits of a file; what may name a renamed file, and is not proven to, is noted.
-pub fn edits(
-    index: &Index,
-    way: &Way,
-    renamed: &BTreeMap<String, String>,
-    notes: &mut Vec<Note>,
-) -> Vec<Edit> {
+pub fn edits(index: &Index, way: &Way, renamed: &Renamed<'_>, notes: &mut Vec<Note>) -> Vec<Edit> {
     let project = &index.project;
     let known = index.file(&way.file.path);
     let (tree, mentions): (Arc<Tree>, Vec<Mention>) = match known {
@@ -38,7 +48,7 @@ pub fn edits(
     let mut edits: Vec<Edit> = Vec::new();
     for mention in &mentions {
         match &mention.symbol {
-            Symbol::File(path) if renamed.contains_key(path) => {
+            Symbol::File(path) if renamed.paths.contains(path.as_str()) => {
                 let written = tree.text.get(mention.span.range()).unwrap_or_default();
                 if let Some(at) = extension(written, path) {
                     let start = mention.span.start + at as u32;
@@ -47,7 +57,7 @@ pub fn edits(
                 }
             }
             Symbol::Global(name)
-                if OWN_NAMES.contains(&name.as_str()) && renamed.contains_key(&way.file.path) =>
+                if OWN_NAMES.contains(&name.as_str()) && renamed.paths.contains(way.file.path.as_str()) =>
             {
                 let message = format!("`{name}` is the name of this file");
                 notes.push(note_at(project, way, NoteKind::OwnName, mention.span, message));
@@ -89,7 +99,7 @@ fn extension(written: &str, path: &str) -> Option<usize> {
 }
 
 /// Words that end like a renamed file, outside of comments.
-fn unproven(tree: &Tree, renamed: &BTreeMap<String, String>) -> Vec<Range<usize>> {
+fn unproven(tree: &Tree, renamed: &Renamed<'_>) -> Vec<Range<usize>> {
     let text = &*tree.text;
     let mut found = Vec::new();
     for (at, _) in text.match_indices(OLD) {
@@ -107,9 +117,8 @@ fn unproven(tree: &Tree, renamed: &BTreeMap<String, String>) -> Vec<Range<usize>
             .map_or(0, |before| before + text[before..].chars().next().map_or(1, char::len_utf8));
         let word = &text[start..end];
         let name = word.rsplit('/').next().unwrap_or(word);
-        let names_it = |path: &String| path.rsplit('/').next() == Some(name);
         // `"x/" ~ name ~ ".sls"`, `salt://{{ name }}.sls`: any of them.
-        if name == OLD || renamed.keys().any(names_it) {
+        if name == OLD || renamed.names.contains(name) {
             found.push(start..end);
         }
     }
