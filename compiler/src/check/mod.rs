@@ -49,7 +49,7 @@ pub use driver::check;
 pub use file_graph::file_graph;
 pub(crate) use imports::UNKNOWN_IMPORT;
 pub use memory::Memory;
-pub use mentioned::mentions;
+pub use mentioned::{Mentioned, mentioned};
 pub use repair::{Repaired, repair};
 pub(crate) use scope::has_unreadable;
 pub use session::Session;

@@ -19,6 +19,11 @@ pub(super) fn take_asked() -> Vec<String> {
     asked
 }
 
+/// How many questions could not be answered since the last time they were taken.
+pub(super) fn asked_count() -> usize {
+    ASKED.with_borrow(Vec::len)
+}
+
 /// Functions of which only the pure ones answer.
 pub(super) struct Elsewhere(pub Arc<dyn Functions>);
 

@@ -35,9 +35,17 @@ impl Mentions {
         Self { everything: true, ..Self::default() }
     }
 
-    /// Whether peels can share nothing.
-    pub fn is_everything(&self) -> bool {
-        self.everything
+    /// Whether no two peels can share anything: their ids are read, or anything may be.
+    pub fn tells_all_apart(&self) -> bool {
+        self.everything || self.id
+    }
+
+    /// Adds what other templates mention.
+    pub fn merge(&mut self, other: &Self) {
+        self.everything |= other.everything;
+        self.id |= other.id;
+        self.facts.extend(other.facts.iter().cloned());
+        self.grains.extend(other.grains.iter().cloned());
     }
 
     /// Adds what a file mentions.

@@ -3,6 +3,7 @@
 //! Peels that no template and no top file can tell apart have one plan, which is made once ([`Mentions`] says what
 //! templates can tell apart). So the cost follows the number of different plans, not the number of peels.
 
+mod documents;
 mod functions;
 mod grouped;
 mod mentions;
@@ -11,7 +12,7 @@ pub use grouped::{findings, named};
 pub use mentions::Mentions;
 
 use crate::{
-    check::{self, CheckOptions, functions::CustomModules},
+    check::{self, Mentioned, functions::CustomModules},
     diagnostic::Diagnostic,
     ir::Dag,
     lower::{self, LowerInput, Request, TemplateRenderer, TopEntry},
@@ -22,6 +23,7 @@ use crate::{
     template::{Environment, Functions, RENDER_FAILURE},
     types::{Facts, Registry, Value},
 };
+use documents::{Documents, Sharing};
 use functions::{Elsewhere, take_asked};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -145,6 +147,12 @@ impl Fleet {
         }
         of
     }
+
+    fn count(&mut self, targets: Targets) {
+        for (span, count) in targets {
+            *self.targets.entry(span).or_default() += count;
+        }
+    }
 }
 
 /// Makes the plans of all peels.
@@ -153,32 +161,54 @@ pub fn plans(input: &FleetInput<'_>) -> Fleet {
     if input.refs.is_empty() && !has_top {
         return Fleet::default();
     }
-    let mentions = check::mentions(input.project, input.registry, &CheckOptions::default());
-    let keys = check::in_parallel(input.peels, |facts| mentions.of(facts));
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    let mut known: HashMap<&str, usize> = HashMap::new();
-    for (peel, key) in keys.iter().enumerate() {
-        let group = *known.entry(key).or_insert_with(|| {
-            groups.push(Vec::new());
-            groups.len() - 1
-        });
-        groups[group].push(peel);
-    }
+    let mentioned = check::mentioned(input.project, input.registry);
     let functions: Arc<dyn Functions> = Arc::new(Elsewhere(input.functions.clone()));
     let templates = ProjectTemplates { project: input.project.clone(), kind: TreeKind::States };
-    let environment = Environment::new(Arc::new(templates), functions.clone());
-    let settings = settings::environment(input.project, &functions);
-    let planner = Planner { input, environment, settings };
-    let parts = check::in_parallel(&groups, |group| planner.group(group));
+    let planner = Planner {
+        input,
+        environment: Environment::new(Arc::new(templates), functions.clone()),
+        settings: settings::environment(input.project, &functions),
+        mentioned: &mentioned,
+        documents: Documents::default(),
+    };
     let mut fleet = Fleet { has_top, ..Fleet::default() };
+    // First who has the same settings, then who has the same plan.
+    let everyone: Vec<usize> = (0..input.peels.len()).collect();
+    let keys = check::in_parallel(input.peels, |facts| mentioned.settings.of(facts));
+    let alike: Vec<Vec<usize>> = split(&everyone, |peel| &keys[peel]).into_iter().map(|(_, p)| p).collect();
+    let mut resolved = Vec::new();
+    for (settings, targets) in check::in_parallel(&alike, |peels| planner.resolve(peels)) {
+        resolved.extend(settings);
+        fleet.count(targets);
+    }
+    let keys = check::in_parallel(input.peels, |facts| mentioned.states.of(facts));
+    let groups: Vec<(usize, Vec<usize>)> = resolved
+        .iter()
+        .enumerate()
+        .flat_map(|(number, resolved)| {
+            let groups = split(&resolved.peels, |peel| &keys[peel]);
+            groups.into_iter().map(move |(_, peels)| (number, peels))
+        })
+        .collect();
+    let parts = check::in_parallel(&groups, |(number, peels)| planner.group(*number, &resolved[*number], peels));
     for (classes, targets) in parts {
         fleet.classes.extend(classes);
-        for (span, count) in targets {
-            *fleet.targets.entry(span).or_default() += count;
-        }
+        fleet.count(targets);
     }
     fleet.classes.sort_by(|a, b| a.peels.first().cmp(&b.peels.first()));
     fleet
+}
+
+type Targets = BTreeMap<Span, usize>;
+
+/// Peels that have one and the same settings.
+struct Resolved {
+    peels: Vec<usize>,
+    settings: Settings,
+    mask: Mask,
+    diagnostics: Vec<Diagnostic>,
+    /// Functions that only the machine could have answered.
+    asked: Vec<String>,
 }
 
 struct Planner<'p> {
@@ -187,47 +217,46 @@ struct Planner<'p> {
     environment: Environment,
     /// Templates of the settings.
     settings: Environment,
+    mentioned: &'p Mentioned,
+    documents: Documents,
 }
 
-type Targets = BTreeMap<Span, usize>;
-
 impl Planner<'_> {
-    /// The plans of peels that templates cannot tell apart.
-    fn group(&self, peels: &[usize]) -> (Vec<Class>, Targets) {
-        let FleetInput { project, env, .. } = *self.input;
-        let mut targets = Targets::new();
-        let mut classes = Vec::new();
-        let Some(first) = peels.first() else { return (classes, targets) };
-        let selector = Selector::new(project, &self.settings, self.facts(*first), env);
-        let by_settings = split(peels, |peel| selector.select(self.facts(peel)));
-        for (matched, peels) in &by_settings {
-            for (span, matched) in selector.spans().zip(matched) {
-                *targets.entry(span).or_default() += if *matched == Some(true) { peels.len() } else { 0 };
-            }
-            self.with_settings(peels, &mut classes, &mut targets);
-        }
-        take_asked();
-        (classes, targets)
-    }
-
     fn facts(&self, peel: usize) -> &Arc<Facts> {
         &self.input.peels[peel]
     }
 
-    /// The plans of peels that have one and the same settings.
-    fn with_settings(&self, peels: &[usize], classes: &mut Vec<Class>, targets: &mut Targets) {
+    /// The settings of peels that the settings' templates cannot tell apart.
+    fn resolve(&self, peels: &[usize]) -> (Vec<Resolved>, Targets) {
         let FleetInput { project, env, .. } = *self.input;
-        let Some(first) = peels.first() else { return };
-        take_asked();
-        let request = settings::Request { facts: self.facts(*first), env, overrides: &[] };
-        let (settings, found) = settings::resolve_in(project, &self.settings, &request);
-        let asked = take_asked();
-        if found.iter().any(Diagnostic::is_error) || !asked.is_empty() {
-            classes.push(class(peels.to_vec(), None, found, &settings, asked, None));
-            return;
+        let mut targets = Targets::new();
+        let mut all = Vec::new();
+        let Some(first) = peels.first() else { return (all, targets) };
+        let selector = Selector::new(project, &self.settings, self.facts(*first), env);
+        for (matched, peels) in split(peels, |peel| selector.select(self.facts(peel))) {
+            count(&mut targets, selector.spans(), &matched, peels.len());
+            let Some(first) = peels.first() else { continue };
+            take_asked();
+            let request = settings::Request { facts: self.facts(*first), env, overrides: &[] };
+            let (settings, diagnostics) = settings::resolve_in(project, &self.settings, &request);
+            let mask = settings.mask();
+            all.push(Resolved { peels, settings, mask, diagnostics, asked: take_asked() });
         }
-        let entries: Vec<TopEntry> = if self.input.refs.is_empty() {
-            lower::top_entries(project, &self.renderer(*first, &settings), env).0
+        (all, targets)
+    }
+
+    /// The plans of peels with one and the same settings that the states' templates cannot tell apart.
+    fn group(&self, number: usize, resolved: &Resolved, peels: &[usize]) -> (Vec<Class>, Targets) {
+        let FleetInput { project, env, refs, .. } = *self.input;
+        let mut targets = Targets::new();
+        let Some(first) = peels.first() else { return (Vec::new(), targets) };
+        if resolved.diagnostics.iter().any(Diagnostic::is_error) || !resolved.asked.is_empty() {
+            let found = resolved.diagnostics.clone();
+            return (vec![class(peels.to_vec(), resolved, Lowered::failed(found))], targets);
+        }
+        take_asked();
+        let entries: Vec<TopEntry> = if refs.is_empty() {
+            lower::top_entries(project, &self.renderer(number, resolved, *first), env).0
         } else {
             Vec::new()
         };
@@ -236,31 +265,34 @@ impl Planner<'_> {
             let subject = Subject {
                 id: &facts.id,
                 facts,
-                settings: &settings.value,
+                settings: &resolved.settings.value,
                 nodegroups: &project.config().nodegroups,
             };
             entries.iter().map(|entry| entry.target.matches(&subject).ok()).collect::<Vec<_>>()
         });
+        let mut classes = Vec::new();
         for (matched, peels) in by_states {
-            for (entry, matched) in entries.iter().zip(&matched) {
-                *targets.entry(entry.span).or_default() +=
-                    if *matched == Some(true) { peels.len() } else { 0 };
-            }
-            classes.push(self.lower(peels, &settings, &found));
+            count(&mut targets, entries.iter().map(|entry| entry.span), &matched, peels.len());
+            classes.push(self.lower(number, resolved, peels));
         }
+        take_asked();
+        (classes, targets)
     }
 
-    fn renderer<'r>(&'r self, peel: usize, settings: &'r Settings) -> TemplateRenderer<'r> {
-        TemplateRenderer {
+    fn renderer<'r>(&'r self, number: usize, resolved: &'r Resolved, peel: usize) -> Sharing<'r> {
+        let facts = self.facts(peel);
+        let renderer = TemplateRenderer {
             project: self.input.project,
             environment: &self.environment,
-            facts: self.facts(peel),
-            settings: &settings.value,
+            facts,
+            settings: &resolved.settings.value,
             test: false,
-        }
+        };
+        let (files, documents) = (&self.mentioned.files, &self.documents);
+        Sharing { renderer, files, documents, settings: number, facts }
     }
 
-    fn lower(&self, peels: Vec<usize>, settings: &Settings, found: &[Diagnostic]) -> Class {
+    fn lower(&self, number: usize, resolved: &Resolved, peels: Vec<usize>) -> Class {
         let FleetInput { project, registry, env, refs, keep_plans, .. } = *self.input;
         let first = peels.first().copied().unwrap_or_default();
         take_asked();
@@ -268,34 +300,50 @@ impl Planner<'_> {
             project,
             registry,
             custom: &CustomModules::default(),
-            renderer: &self.renderer(first, settings),
+            renderer: &self.renderer(number, resolved, first),
             facts: self.facts(first),
-            settings: &settings.value,
+            settings: &resolved.settings.value,
             nodegroups: &project.config().nodegroups,
             env,
             request: if refs.is_empty() { Request::Highstate } else { Request::Refs(refs.to_vec()) },
         });
-        let mut diagnostics = found.to_vec();
+        let mut diagnostics = resolved.diagnostics.clone();
         diagnostics.extend(lowered.diagnostics);
         let states = lowered.dag.as_ref().map(|dag| dag.schedule.len());
         let plan = lowered.dag.filter(|_| keep_plans).map(Arc::new);
-        class(peels, plan, diagnostics, settings, take_asked(), states)
+        class(peels, resolved, Lowered { plan, diagnostics, asked: take_asked(), states })
     }
 }
 
-fn class(
-    peels: Vec<usize>,
+/// Adds for each target the peels that it matches.
+fn count(targets: &mut Targets, spans: impl Iterator<Item = Span>, matched: &[Option<bool>], peels: usize) {
+    for (span, matched) in spans.zip(matched) {
+        *targets.entry(span).or_default() += if *matched == Some(true) { peels } else { 0 };
+    }
+}
+
+/// What came of lowering for some peels.
+struct Lowered {
     plan: Option<Arc<Dag>>,
-    mut diagnostics: Vec<Diagnostic>,
-    settings: &Settings,
+    diagnostics: Vec<Diagnostic>,
     asked: Vec<String>,
     states: Option<usize>,
-) -> Class {
-    let mask = settings.mask();
-    mask.diagnostics(&mut diagnostics);
+}
+
+impl Lowered {
+    /// Where the settings are not known.
+    fn failed(diagnostics: Vec<Diagnostic>) -> Self {
+        Self { plan: None, diagnostics, asked: Vec::new(), states: None }
+    }
+}
+
+fn class(peels: Vec<usize>, resolved: &Resolved, mut lowered: Lowered) -> Class {
+    let mask = resolved.mask.clone();
+    mask.diagnostics(&mut lowered.diagnostics);
+    let asked = if lowered.asked.is_empty() { resolved.asked.clone() } else { lowered.asked };
     if !asked.is_empty() {
         // That the machine was not there to be asked is no mistake of the tree.
-        for diagnostic in diagnostics.iter_mut().filter(|d| *d.rule == RENDER_FAILURE) {
+        for diagnostic in lowered.diagnostics.iter_mut().filter(|d| *d.rule == RENDER_FAILURE) {
             *diagnostic = Diagnostic::new(
                 &NOT_FORETOLD,
                 diagnostic.span,
@@ -304,7 +352,15 @@ fn class(
             .help("a fact or a setting is known beforehand");
         }
     }
-    Class { peels, plan, diagnostics, mask, settings: settings.value.clone(), asked, states }
+    Class {
+        peels,
+        plan: lowered.plan,
+        diagnostics: lowered.diagnostics,
+        mask,
+        settings: resolved.settings.value.clone(),
+        asked,
+        states: lowered.states,
+    }
 }
 
 /// Peels by what tells them apart, in the order of the first of each.

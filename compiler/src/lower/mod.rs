@@ -38,7 +38,7 @@ use crate::{
 use document::StateFile;
 use merge::Drafts;
 use state::{Prepared, Preparer};
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 use unit::Units;
 
 /// What is to be applied.
@@ -85,14 +85,17 @@ pub struct Lowered {
     pub files: Vec<String>,
 }
 
-/// A rendered document.
+/// A rendered document. Copies share what it says.
+#[derive(Clone)]
 pub struct RenderedDocument {
-    /// Its root; nodes carry [`RenderRequest::id`] as their file.
-    pub root: Option<Node>,
+    /// Its root; nodes carry [`RenderRequest::id`] as their file. Collections that expressions gave are nodes.
+    pub root: Option<Arc<Node>>,
     /// The way from its spans to the author's files.
     pub place_of: PlaceOf,
     /// What is wrong with it, at the author's places.
     pub diagnostics: Vec<Diagnostic>,
+    /// Bytes of its text.
+    pub size: usize,
 }
 
 /// What renders files of the state tree.
@@ -112,7 +115,7 @@ pub fn lower(input: &LowerInput<'_>) -> Lowered {
         .order
         .iter()
         .filter_map(|unit| {
-            let root = units.all[*unit].root.as_ref()?;
+            let root = units.all[*unit].root.as_deref()?;
             Some((*unit, StateFile::read(root, &Template::default())))
         })
         .collect();

@@ -5,7 +5,7 @@ use crate::{
     ir::{Frame, Origin},
     source::{FileId, Files, Span},
 };
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 /// A place in a source file, and how control got there: macro calls, imports and includes, innermost first.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +17,7 @@ pub struct Place {
 }
 
 /// The way back from the spans of one rendered document.
-pub type PlaceOf = Box<dyn Fn(Span) -> Place>;
+pub type PlaceOf = Arc<dyn Fn(Span) -> Place + Send + Sync>;
 
 /// File ids from here on stand for rendered documents; no table of files ever gets so far.
 const RENDERED: u32 = 1 << 31;

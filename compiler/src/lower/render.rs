@@ -1,6 +1,10 @@
 //! State files through the template environment.
 
-use super::{Place, RenderRequest, RenderedDocument, Renderer, place::moved};
+use super::{
+    Place, RenderRequest, RenderedDocument, Renderer,
+    document::expand_values,
+    place::moved,
+};
 use crate::{
     diagnostic::Diagnostic,
     project::Project,
@@ -88,12 +92,17 @@ impl TemplateRenderer<'_> {
         };
         let mut diagnostics = rendered.diagnostics;
         diagnostics.extend(document.diagnostics.into_iter().map(|d| moved(d, &place_of)));
-        Ok(RenderedDocument { root: document.root, place_of: Box::new(place_of), diagnostics })
+        let (root, size) = (document.root.map(Arc::new), rendered.text.len());
+        Ok(RenderedDocument { root, place_of: Arc::new(place_of), diagnostics, size })
     }
 }
 
 impl Renderer for TemplateRenderer<'_> {
     fn render(&self, request: &RenderRequest<'_>) -> Result<RenderedDocument, Vec<Diagnostic>> {
-        self.document(request, &Map::new())
+        let mut document = self.document(request, &Map::new())?;
+        if let Some(root) = document.root.as_mut().and_then(Arc::get_mut) {
+            expand_values(root);
+        }
+        Ok(document)
     }
 }

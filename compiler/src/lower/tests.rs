@@ -28,8 +28,9 @@ impl Renderer for Plain<'_> {
                 d
             })
             .collect();
-        let place_of = Box::new(move |span| Place { span: place(span), via: Vec::new() });
-        Ok(RenderedDocument { root: document.root, place_of, diagnostics })
+        let place_of = Arc::new(move |span| Place { span: place(span), via: Vec::new() });
+        let (root, size) = (document.root.map(Arc::new), text.len());
+        Ok(RenderedDocument { root, place_of, diagnostics, size })
     }
 }
 

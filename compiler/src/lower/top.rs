@@ -74,8 +74,7 @@ pub(super) fn entries(project: &Project, units: &mut Units<'_>, env: Option<&str
     for (number, own) in environments.iter().enumerate() {
         let Some(file) = project.top(TreeKind::States, own) else { continue };
         let request = RenderRequest { file: &file, env: own, sls: "top", id: rendered_file(TOP + number) };
-        let Some(mut root) = units.render_apart(TOP + number, &request) else { continue };
-        super::document::expand_values(&mut root);
+        let Some(root) = units.render_apart(TOP + number, &request) else { continue };
         let mut reader = Reader { diagnostics: Vec::new() };
         for (name, mut targets) in reader.environments(&root) {
             // A foreign environment with a top file of its own speaks for itself.

@@ -2,7 +2,7 @@
 
 use super::{
     Renderer,
-    document::{StateFile, expand_values},
+    document::StateFile,
     place::{Places, rendered_file},
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     source::Span,
     syntax::Node,
 };
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 /// Deepest chain of includes.
 const MAX_INCLUDES: usize = 200;
@@ -36,7 +36,7 @@ pub(super) struct Unit {
     pub sls: String,
     pub env: String,
     pub file: TreeFile,
-    pub root: Option<Node>,
+    pub root: Option<Arc<Node>>,
 }
 
 /// All files of a run.
@@ -106,9 +106,8 @@ impl<'a> Units<'a> {
         self.by_ref.entry(reference.name.clone()).or_default().push(index);
         let request =
             RenderRequest { file: &reference.file, env, sls: &reference.name, id: rendered_file(index) };
-        let mut root = self.render_apart(index, &request);
-        root.iter_mut().for_each(expand_values);
-        let includes = root.as_ref().map(includes_of).unwrap_or_default();
+        let root = self.render_apart(index, &request);
+        let includes = root.as_deref().map(includes_of).unwrap_or_default();
         let tree_path = reference.file.tree_path.clone();
         self.all.push(Unit { sls: reference.name, env: env.to_owned(), file: reference.file, root });
         self.open.push((index, span));
@@ -121,7 +120,7 @@ impl<'a> Units<'a> {
     }
 
     /// Renders a file that is no part of the run itself. `index` names its document.
-    pub(super) fn render_apart(&mut self, index: usize, request: &RenderRequest<'_>) -> Option<Node> {
+    pub(super) fn render_apart(&mut self, index: usize, request: &RenderRequest<'_>) -> Option<Arc<Node>> {
         match self.renderer.render(request) {
             Ok(rendered) => {
                 self.diagnostics.extend(rendered.diagnostics);

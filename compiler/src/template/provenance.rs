@@ -2,7 +2,7 @@
 
 use super::rewrite::{BODY, BODY_END, MARK, MARK_END};
 use crate::source::Span;
-use std::{ops::Range, rc::Rc};
+use std::{ops::Range, sync::Arc};
 
 /// Where a piece of rendered text comes from.
 #[derive(Clone, PartialEq, Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Piece {
     /// Output and source correspond byte for byte.
     pub raw: bool,
     /// The calls around it, innermost first.
-    pub via: Rc<Vec<Span>>,
+    pub via: Arc<Vec<Span>>,
 }
 
 /// The origin of every byte of a rendered text.
@@ -97,11 +97,11 @@ pub(super) fn unmark(
     let mut calls: Vec<Span> = Vec::new();
     let mut here = call;
     let mut raw = false;
-    let mut via = Rc::new(Vec::new());
+    let mut via = Arc::new(Vec::new());
     let mut piece_start = 0;
     let mut rest = marked;
     let flush =
-        |text: &str, from: usize, span: Span, raw: bool, via: &Rc<Vec<Span>>, pieces: &mut Vec<Piece>| {
+        |text: &str, from: usize, span: Span, raw: bool, via: &Arc<Vec<Span>>, pieces: &mut Vec<Piece>| {
             if text.len() > from {
                 let length = (text.len() - from) as u32;
                 let span = if raw { Span { end: span.start + length, ..span } } else { span };
@@ -117,7 +117,7 @@ pub(super) fn unmark(
         if opener == BODY_END {
             here = calls.pop().unwrap_or(call);
             raw = false;
-            via = Rc::new(calls.iter().rev().copied().collect());
+            via = Arc::new(calls.iter().rev().copied().collect());
             continue;
         }
         let Some(end) = rest.find(MARK_END) else { continue };
@@ -128,7 +128,7 @@ pub(super) fn unmark(
             if calls.len() < 32 {
                 calls.push(here);
             }
-            via = Rc::new(calls.iter().rev().copied().collect());
+            via = Arc::new(calls.iter().rev().copied().collect());
         }
         if let Some(place) = place {
             raw = place.is_empty();

@@ -19,7 +19,7 @@ use crate::{
     types::{Facts, Map, Value},
 };
 use minijinja::{ErrorKind, OutputSpanKind};
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 crate::rule! {
     /// A template could not be rendered: an expression failed for the values it met.
@@ -224,7 +224,7 @@ impl Environment {
         let mut holes = Vec::new();
         let mut pieces: Vec<Piece> = Vec::new();
         let mut printed = printed.into_iter();
-        let none = Rc::new(Vec::new());
+        let none = Arc::new(Vec::new());
         let resolve = |number: usize| self.mark(number);
         let mut files: HashMap<&str, Option<Arc<Rewritten>>> = HashMap::new();
         for span in spans {

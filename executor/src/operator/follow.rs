@@ -18,6 +18,8 @@ use std::{
 const LOOK: Duration = Duration::from_secs(5);
 /// How long after the deadline the record is waited for: masters adopt within this.
 const GRACE: Duration = Duration::from_secs(40);
+/// How long a return that the record counts is waited for in the store.
+const STORED: Duration = Duration::from_secs(10);
 
 /// What is heard of a job while it runs.
 #[derive(Clone, Debug)]
@@ -66,6 +68,8 @@ impl Operator {
         look.reset();
         let record = loop {
             let message = tokio::select! {
+                // What peels said before the record was final is taken in before it.
+                biased;
                 message = acks.next() => message,
                 message = lines.next() => message,
                 message = returns.next() => message,
@@ -90,7 +94,8 @@ impl Operator {
         // What was not heard is stored.
         let missing: Vec<PeelId> =
             peels.iter().filter(|(_, (_, r))| r.is_none()).map(|(p, _)| p.clone()).collect();
-        for (peel, result) in self.returns(&jid, &missing).await? {
+        let heard = peels.values().filter(|(status, result)| result.is_some() && is_counted(*status)).count();
+        for (peel, result) in self.counted_returns(&record, missing, heard).await? {
             hear(Heard::Returned(peel.clone(), Box::new(result.clone())));
             peels.insert(peel, (result.status, Some(result)));
         }
@@ -100,6 +105,38 @@ impl Operator {
             }
         }
         Ok(Report { record, peels })
+    }
+}
+
+/// Whether a peel ends so by a return only.
+fn is_counted(status: PeelStatus) -> bool {
+    use PeelStatus::{Done, Expired, Failed, Interrupted};
+    matches!(status, Done | Failed | Expired | Interrupted)
+}
+
+impl Operator {
+    /// The stored returns of some peels of a job that has ended. A master hears a return before NATS has stored it, so
+    /// those that the record counts are waited for; `heard` of them are known already.
+    pub(super) async fn counted_returns(
+        &self,
+        record: &JobRecord,
+        mut missing: Vec<PeelId>,
+        heard: usize,
+    ) -> Result<BTreeMap<PeelId, JobReturn>, OperatorError> {
+        let counted: u64 = record.counts.iter().filter(|(status, _)| is_counted(**status)).map(|(_, n)| n).sum();
+        let end = Instant::now() + STORED;
+        let mut pause = Duration::from_millis(10);
+        let mut found = BTreeMap::new();
+        loop {
+            found.append(&mut self.returns(&record.jid, &missing).await?);
+            missing.retain(|peel| !found.contains_key(peel));
+            let known = heard + found.values().filter(|r: &&JobReturn| is_counted(r.status)).count();
+            if missing.is_empty() || known as u64 >= counted || Instant::now() > end {
+                return Ok(found);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(1));
+        }
     }
 }
 

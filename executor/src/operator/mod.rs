@@ -227,7 +227,7 @@ impl Operator {
         let mut record = self.job(jid).await?;
         let names = store::glance_targets(&self.bus, &record).await?;
         let mut returns = if record.status.is_final() {
-            self.returns(jid, &names).await?
+            self.counted_returns(&record, names.clone(), 0).await?
         } else {
             self.glance_returns(jid, &names).await?
         };

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 use zester_executor::{
-    bus::id::PeelId,
+    bus::{codec, id::PeelId, storage::Bucket},
     job::{
-        message::{Batch, JobOutcome, JobStatus, PeelStatus},
+        message::{Batch, JobOutcome, JobRecord, JobStatus, PeelStatus, TargetChunk},
         store,
     },
     master::Master,
@@ -226,6 +226,36 @@ async fn a_server_that_forgot_its_last_minutes_gets_the_returns_again() {
     let next = job(&operator, "web-*", "cmd.run", &[&append]).await;
     let report = operator.run(next, |_| {}).await.unwrap();
     assert_eq!((report.record.status, count()), (JobStatus::Complete, 4), "{report:?}");
+    assert!(report.peels.values().all(|(status, _)| *status == PeelStatus::Done), "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_return_that_is_stored_after_the_record_is_waited_for() {
+    let (fleet, _parts, operator) = fleet_of(2).await;
+    let done = job(&operator, "*", "test.ping", &[]).await;
+    let template = operator.run(done, |_| {}).await.unwrap();
+    // A master hears of returns before the server has stored them. Here the server takes its time with one.
+    let job = job(&operator, "*", "test.ping", &[]).await;
+    let jid = job.jid.clone();
+    let bus = fleet.bus("storage").await;
+    let (jobs, returns) = (bus.kv(Bucket::Jobs), bus.kv(Bucket::JobReturns));
+    let record = JobRecord { jid: jid.clone(), ..template.record.clone() };
+    let targets = TargetChunk { v: record.v, peels: job.targets.peels.clone() };
+    jobs.put(&format!("{jid}.targets.0"), codec::encode(&targets).unwrap()).await.unwrap();
+    jobs.put(jid.as_str(), codec::encode(&record).unwrap()).await.unwrap();
+    let store = async |name: &str| {
+        let (_, result) = &template.peels[&PeelId::new(name).unwrap()];
+        let result = codec::encode(result.as_ref().unwrap()).unwrap();
+        returns.put(&format!("{jid}.{name}"), result).await.unwrap();
+    };
+    store("web-2").await;
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        store("web-1").await;
+    };
+    let (report, ()) = tokio::join!(operator.report(&jid), later);
+    let report = report.unwrap();
+    assert_eq!(report.record.status, JobStatus::Complete, "{report:?}");
     assert!(report.peels.values().all(|(status, _)| *status == PeelStatus::Done), "{report:?}");
 }
 

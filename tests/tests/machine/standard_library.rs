@@ -22,8 +22,9 @@ impl Renderer for Plain<'_> {
     fn render(&self, request: &RenderRequest<'_>) -> Result<RenderedDocument, Vec<Diagnostic>> {
         let (file, text) = self.0.read_text(&request.file.path).map_err(|_| Vec::new())?;
         let document = parse_rendered(request.id, &text, &[]);
-        let place_of = Box::new(move |span: Span| Place { span: Span { file, ..span }, via: Vec::new() });
-        Ok(RenderedDocument { root: document.root, place_of, diagnostics: document.diagnostics })
+        let place_of = Arc::new(move |span: Span| Place { span: Span { file, ..span }, via: Vec::new() });
+        let (root, size) = (document.root.map(Arc::new), text.len());
+        Ok(RenderedDocument { root, place_of, diagnostics: document.diagnostics, size })
     }
 }
 
