@@ -25,27 +25,42 @@ use std::{
 /// Checks a project: all its files, or the given ones with what they reach.
 pub fn check(project: &Project, registry: &Registry, options: &CheckOptions) -> Result<Report, CheckError> {
     let mut memory = Memory::default();
-    let report = check_with(project, registry, options, &mut memory, &mut |_, _| {});
+    let report = check_with(project, registry, options, &mut memory, &mut |_, _| {}, &|| false);
     // Taking thousands of trees apart need not delay the answer; without a thread it is done here.
     let _ = std::thread::Builder::new().spawn(move || drop(memory));
     report
 }
 
 /// Checks a project, with what is known of it from an earlier check. `see` is shown all files, linked, and their data.
+/// `interrupted` is asked now and then whether the answer is still wanted.
 pub fn check_with(
     project: &Project,
     registry: &Registry,
     options: &CheckOptions,
     memory: &mut Memory,
     see: &mut dyn FnMut(&Workspace<'_>, &Arc<infer::Data>),
+    interrupted: &(dyn Fn() -> bool + Sync),
 ) -> Result<Report, CheckError> {
+    let seen = memory.data.clone();
     let (mut workspace, unreadable) = Workspace::open(project, registry, options, memory)?;
+    if interrupted() {
+        workspace.into_memory(memory);
+        return Err(CheckError::Interrupted);
+    }
     let mut diagnostics: Vec<Diagnostic> =
         unreadable.iter().map(|file| whole::unreadable(project.files(), file)).collect();
     let data = Arc::new(infer::Data::of(&workspace, memory));
-    see(&workspace, &data);
-    check_apart(&mut workspace, &data, &mut diagnostics);
+    if !check_apart(&mut workspace, &data, interrupted, &mut diagnostics) {
+        // The findings that are kept are those of the data before.
+        memory.data = seen;
+        workspace.into_memory(memory);
+        return Err(CheckError::Interrupted);
+    }
     together::check_together(&mut workspace, &data, memory, &mut diagnostics);
+    if interrupted() {
+        workspace.into_memory(memory);
+        return Err(CheckError::Interrupted);
+    }
     let levels = &project.config().levels;
     let is_on = |rule: &Rule| {
         let adjusted = options.levels.adjust(rule).or_else(|| levels.adjust(rule));
@@ -53,6 +68,11 @@ pub fn check_with(
     };
     check_all_settings(&workspace, &data.inferred, &is_on, &mut diagnostics);
     let facts = reserved::check_facts(&workspace, &mut diagnostics);
+    if interrupted() {
+        workspace.into_memory(memory);
+        return Err(CheckError::Interrupted);
+    }
+    see(&workspace, &data);
 
     let wanted: HashMap<FileId, usize> = workspace
         .units
@@ -85,11 +105,7 @@ pub fn check_with(
         .collect();
     arrange(project, &mut diagnostics);
     infer::once_per_project(&mut diagnostics);
-    for diagnostic in &mut diagnostics {
-        for fix in &mut diagnostic.fixes {
-            removal::keep_quotes(&project.files().get(diagnostic.span.file).text, fix);
-        }
-    }
+    removal::keep_all_quotes(project, &mut diagnostics);
 
     let opaque: Vec<OpaqueFile> = workspace
         .units
@@ -102,11 +118,18 @@ pub fn check_with(
         .collect();
     let counts = FileCounts { files: wanted.len(), structural: wanted.len() - opaque.len() };
     workspace.into_memory(memory);
+    memory.types = Some(data);
+    memory.replaced.clear();
     Ok(Report { diagnostics, counts, opaque })
 }
 
-/// Runs the rules on single files, on those where something may have changed.
-fn check_apart(workspace: &mut Workspace<'_>, data: &infer::Data, diagnostics: &mut Vec<Diagnostic>) {
+/// Runs the rules on single files, on those where something may have changed. Whether it came to its end.
+fn check_apart(
+    workspace: &mut Workspace<'_>,
+    data: &infer::Data,
+    interrupted: &(dyn Fn() -> bool + Sync),
+    diagnostics: &mut Vec<Diagnostic>,
+) -> bool {
     let indices: Vec<usize> = (0..workspace.units.len()).collect();
     let locals = {
         let workspace = &*workspace;
@@ -122,21 +145,29 @@ fn check_apart(workspace: &mut Workspace<'_>, data: &infer::Data, diagnostics: &
                     && local.noted.holds(workspace)
             };
             if let Some(local) = kept.filter(same) {
-                return local.clone();
+                return Some(local.clone());
+            }
+            if interrupted() {
+                return None;
             }
             let mut found = Vec::new();
             let view = View::new(workspace, *index);
             check_unit(&view, &world, &mut found);
             removal::complete(&unit.tree, &mut found);
-            Local { kind: unit.kind, used, noted: Arc::new(view.into_noted()), found: found.into() }
+            Some(Local { kind: unit.kind, used, noted: Arc::new(view.into_noted()), found: found.into() })
         })
     };
-    for (local, (unit, kept)) in locals.into_iter().zip(workspace.units.iter().zip(&mut workspace.kept)) {
+    if locals.iter().any(Option::is_none) {
+        return false;
+    }
+    let files = workspace.units.iter().zip(&mut workspace.kept);
+    for (local, (unit, kept)) in locals.into_iter().flatten().zip(files) {
         if unit.wanted {
             diagnostics.extend(local.found.iter().cloned());
         }
         kept.local = Some(local);
     }
+    true
 }
 
 /// Whether a change of the data is none to a file and to those whose names it uses.
@@ -151,7 +182,7 @@ fn data_is_the_same(workspace: &Workspace<'_>, index: usize, noted: &Noted, chan
 }
 
 /// What a file's own text is enough for.
-fn check_unit(view: &View<'_>, world: &infer::World<'_>, found: &mut Vec<Diagnostic>) {
+pub(super) fn check_unit(view: &View<'_>, world: &infer::World<'_>, found: &mut Vec<Diagnostic>) {
     let unit = view.unit();
     let text_is_foreign = unit.foreign;
     if unit.kind == UnitKind::Template {
@@ -236,7 +267,7 @@ fn is_about_templates(diagnostic: &Diagnostic) -> bool {
 }
 
 /// Sorts findings by file and place, and keeps one of each.
-fn arrange(project: &Project, diagnostics: &mut Vec<Diagnostic>) {
+pub(super) fn arrange(project: &Project, diagnostics: &mut Vec<Diagnostic>) {
     let files = project.files();
     let duplicate_ids: BTreeSet<_> = diagnostics
         .iter()

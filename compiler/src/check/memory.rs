@@ -12,7 +12,7 @@ use super::{
     unused::SettingsRead,
     view::Noted,
     whole,
-    workspace::{Selection, UnitKind},
+    workspace::{Parts, Selection, UnitKind},
 };
 use crate::{diagnostic::Diagnostic, project::TreeFile, source::Span, syntax::Tree};
 use std::{
@@ -44,9 +44,24 @@ pub struct Memory {
     pub paths: Vec<Arc<str>>,
     /// Names that files of the last check gave and no longer give.
     pub gone: Vec<Arc<HashSet<String>>>,
+    /// The files of the last check as it left them; `files` and `names` are empty meanwhile.
+    pub last: Option<Parts>,
+    /// The types of facts and settings that it had.
+    pub types: Option<Arc<crate::infer::Data>>,
+    /// What was found in files that were read again since the last check that came to its end.
+    pub replaced: HashMap<Arc<str>, Arc<[Diagnostic]>>,
 }
 
 impl Memory {
+    /// Takes the last check's files apart for the next one.
+    pub fn unpack(&mut self) {
+        if let Some(parts) = self.last.take() {
+            let (files, names) = parts.into_files();
+            self.files.extend(files);
+            self.names = names;
+        }
+    }
+
     /// Forgets what is no longer true under a new list of files and new modules of the site.
     pub fn begin(&mut self, generation: Option<u64>, custom: &CustomModules) {
         if generation.is_none() || self.generation != generation {

@@ -10,6 +10,7 @@ mod elsewhere;
 mod file_graph;
 pub(crate) mod fold;
 pub mod functions;
+mod glance;
 pub(crate) mod ids;
 mod imports;
 mod kinds;
@@ -120,6 +121,9 @@ pub enum CheckError {
         /// A file of nearly that path.
         nearest: Option<String>,
     },
+    /// Nobody wants the answer any more.
+    #[error("the check was interrupted")]
+    Interrupted,
 }
 
 /// The rules of this room.

@@ -4,6 +4,7 @@
 use super::{elsewhere::UNSUPPORTED_PARAMETER, parameters::INERT_PARAMETER};
 use crate::{
     diagnostic::{Applicability, Diagnostic, Edit, Fix},
+    project::Project,
     source::Span,
     syntax::{Node, NodeKind, Tree},
 };
@@ -29,8 +30,16 @@ pub fn complete(tree: &Tree, found: &mut [Diagnostic]) {
     }
 }
 
-/// Puts what replaces a quoted word into the same quotes.
-pub fn keep_quotes(text: &str, fix: &mut Fix) {
+/// Puts what replaces quoted words into the same quotes.
+pub fn keep_all_quotes(project: &Project, diagnostics: &mut [Diagnostic]) {
+    for diagnostic in diagnostics {
+        for fix in &mut diagnostic.fixes {
+            keep_quotes(&project.files().get(diagnostic.span.file).text, fix);
+        }
+    }
+}
+
+fn keep_quotes(text: &str, fix: &mut Fix) {
     for edit in &mut fix.edits {
         let old = text.get(edit.span.range()).unwrap_or_default();
         let quote =

@@ -3,6 +3,7 @@
 use super::{
     CheckError, CheckOptions,
     functions::CustomModules,
+    glance::Replaced,
     memory::{Includes, Kept, Memory, Reading},
     summary::{FunctionDecl, StateDecl, Summary, UseKind},
 };
@@ -94,6 +95,25 @@ pub struct Workspace<'a> {
     names: OnceLock<HashMap<String, usize>>,
 }
 
+/// A workspace without what it borrows.
+pub struct Parts {
+    units: Vec<Unit>,
+    by_path: HashMap<Arc<str>, usize>,
+    includes: Vec<Vec<IncludeEdge>>,
+    includes_open: Vec<bool>,
+    custom: CustomModules,
+    used_as_template: HashMap<String, bool>,
+    kept: Vec<Kept>,
+    names: Option<HashMap<String, usize>>,
+}
+
+impl Parts {
+    /// What is known of each file, by path, and the counts of names.
+    pub fn into_files(self) -> (impl Iterator<Item = (Arc<str>, Kept)>, Option<HashMap<String, usize>>) {
+        (self.units.into_iter().map(|unit| unit.path).zip(self.kept), self.names)
+    }
+}
+
 /// A file that could not be read, with the system's words.
 pub struct Unreadable {
     /// Its path.
@@ -127,6 +147,7 @@ impl<'a> Workspace<'a> {
         options: &CheckOptions,
         memory: &mut Memory,
     ) -> Result<(Self, Vec<Unreadable>), CheckError> {
+        memory.unpack();
         let generation = project.generation();
         let known = memory.selection.take().filter(|known| {
             generation.is_some() && known.generation == generation && options.paths.is_empty()
@@ -235,7 +256,50 @@ impl<'a> Workspace<'a> {
         let counted = self.names.get().is_some();
         self.kept.iter_mut().for_each(|kept| kept.counted = counted);
         memory.names = self.names.into_inner();
-        memory.files.extend(self.units.into_iter().map(|unit| unit.path).zip(self.kept));
+        memory.last = Some(Parts {
+            units: self.units,
+            by_path: self.by_path,
+            includes: self.includes,
+            includes_open: self.includes_open,
+            custom: self.custom,
+            used_as_template: self.used_as_template,
+            kept: self.kept,
+            names: memory.names.take(),
+        });
+    }
+
+    /// The workspace that [`Self::into_memory`] gave away.
+    pub fn of_parts(project: &'a Project, registry: &'a Registry, parts: Parts) -> Self {
+        Self {
+            project,
+            registry,
+            units: parts.units,
+            by_path: parts.by_path,
+            includes: parts.includes,
+            includes_open: parts.includes_open,
+            custom: parts.custom,
+            used_as_template: parts.used_as_template,
+            kept: parts.kept,
+            names: parts.names.map_or_else(OnceLock::new, OnceLock::from),
+        }
+    }
+
+    /// Replaces what a file says, and gives what it said before.
+    pub(super) fn replace(
+        &mut self,
+        index: usize,
+        tree: Arc<Tree>,
+        summary: Arc<Summary>,
+        foreign: bool,
+        kept: Kept,
+    ) -> Replaced {
+        let unit = &mut self.units[index];
+        (
+            std::mem::replace(&mut unit.tree, tree),
+            std::mem::replace(&mut unit.summary, summary),
+            std::mem::replace(&mut unit.foreign, foreign),
+            std::mem::replace(&mut self.kept[index], kept),
+        )
     }
 
     /// For each template that a file uses, the file it names.
@@ -429,6 +493,9 @@ fn read_round(
             },
             Err(error) => (Err(error), old),
         };
+        if let Some(local) = previous.as_ref().and_then(|kept| kept.local.as_ref()) {
+            memory.replaced.entry(candidate.path.clone()).or_insert_with(|| local.found.clone());
+        }
         memory.gone.extend(previous.filter(|kept| kept.counted).map(|kept| kept.names().clone()));
         let kept = current.map(|(mut kept, templates)| {
             kept.templates = Some(templates);
@@ -437,6 +504,25 @@ fn read_round(
         merged.push((candidate, kept));
     }
     merged
+}
+
+/// Reads the new text of a file that is used as it was.
+pub(super) fn read_again(workspace: &Workspace<'_>, index: usize, tree: Arc<Tree>) -> (Kept, Reading) {
+    let (unit, project) = (&workspace.units[index], workspace.project);
+    let mut kept = Kept::of(tree, &unit.tree_path);
+    let file = |path: &String| find_template(project, &unit.env, path, &unit.tree_path);
+    let uses = kept.template.uses.iter();
+    kept.templates = Some(uses.map(|used| used.path.as_ref().and_then(file)).collect());
+    let candidate = Candidate {
+        path: unit.path.clone(),
+        tree_kind: unit.tree_kind,
+        env: unit.env.clone(),
+        tree_path: unit.tree_path.clone(),
+        wanted: unit.wanted,
+    };
+    let used = workspace.kept[index].reading.as_ref().is_some_and(|reading| reading.used);
+    let reading = read_as(project, workspace.registry, &workspace.custom, &candidate, &kept, used);
+    (kept, reading)
 }
 
 /// What a file is, given how others use it.

@@ -66,7 +66,8 @@ impl Renderer for Sharing<'_> {
             settings: self.settings,
             facts: mentions.of(self.facts),
         };
-        if let Some(known) = self.documents.0.lock().unwrap_or_else(PoisonError::into_inner).documents.get(&key)
+        if let Some(known) =
+            self.documents.0.lock().unwrap_or_else(PoisonError::into_inner).documents.get(&key)
         {
             return Ok(known.clone());
         }

@@ -190,7 +190,8 @@ pub fn plans(input: &FleetInput<'_>) -> Fleet {
             groups.into_iter().map(move |(_, peels)| (number, peels))
         })
         .collect();
-    let parts = check::in_parallel(&groups, |(number, peels)| planner.group(*number, &resolved[*number], peels));
+    let parts =
+        check::in_parallel(&groups, |(number, peels)| planner.group(*number, &resolved[*number], peels));
     for (classes, targets) in parts {
         fleet.classes.extend(classes);
         fleet.count(targets);

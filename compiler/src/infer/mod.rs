@@ -31,7 +31,7 @@ mod unused;
 pub use around::{Around, SeenFile};
 pub use data::{Change, Data, Seen};
 pub use method::methods_of;
-pub use report::once_per_project;
+pub use report::{is_once_per_project, once_per_project};
 pub use reveal::{Noted, Revealed, noted, reveal, reveal_at};
 pub use target::judge_target;
 pub use ty::{Field, MacroParam, MacroTy, Openness, Origin, Record, Ty, Unknown};

@@ -35,15 +35,18 @@ fn is_variant(a: &str, b: &str) -> bool {
     letters(a) == letters(b) || joined(a) == joined(b)
 }
 
+/// Whether a finding is about a name that a site may have defined elsewhere.
+pub fn is_once_per_project(d: &Diagnostic) -> bool {
+    !d.is_error()
+        && (*d.rule == super::known::UNKNOWN_FACT || *d.rule == super::known::UNKNOWN_SETTING)
+        && !d.help.as_ref().is_some_and(|h| h.starts_with("did you mean"))
+}
+
 /// Keeps one finding of each name that a site may have defined elsewhere: what it uses in many places is no slip.
 ///
 /// The findings are sorted; the first place of a name stays, with the number of the others.
 pub fn once_per_project(diagnostics: &mut Vec<Diagnostic>) {
-    let is_name = |d: &Diagnostic| {
-        !d.is_error()
-            && (*d.rule == super::known::UNKNOWN_FACT || *d.rule == super::known::UNKNOWN_SETTING)
-            && !d.help.as_ref().is_some_and(|h| h.starts_with("did you mean"))
-    };
+    let is_name = is_once_per_project;
     let mut places: HashMap<String, usize> = HashMap::new();
     for diagnostic in diagnostics.iter().filter(|d| is_name(d)) {
         *places.entry(diagnostic.message.clone()).or_default() += 1;

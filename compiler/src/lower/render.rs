@@ -1,10 +1,6 @@
 //! State files through the template environment.
 
-use super::{
-    Place, RenderRequest, RenderedDocument, Renderer,
-    document::expand_values,
-    place::moved,
-};
+use super::{Place, RenderRequest, RenderedDocument, Renderer, document::expand_values, place::moved};
 use crate::{
     diagnostic::Diagnostic,
     project::Project,

@@ -176,7 +176,8 @@ pub fn migrate(project: &Arc<Project>, registry: &Arc<Registry>) -> Result<Migra
         .filter(|way| way.file.path.ends_with(OLD) && way.to.ends_with(NEW))
         .map(|way| way.file.path.as_str())
         .collect();
-    let (_, index) = Session::new().check_indexed(project, registry, &CheckOptions::default(), None)?;
+    let (_, index) =
+        Session::new().check_indexed(project, registry, &CheckOptions::default(), None, &|| false)?;
     let mut contents = BTreeMap::new();
     let mut references = 0;
     for way in &ways {

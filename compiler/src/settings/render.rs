@@ -90,6 +90,10 @@ impl Renderer for Files<'_> {
         let document = renderer.document(&file, request.variables)?;
         let place_of = document.place_of;
         let place = move |span: Span| place_of(span).span;
-        Ok(Rendered { root: document.root.map(Arc::unwrap_or_clone), place: Box::new(place), diagnostics: document.diagnostics })
+        Ok(Rendered {
+            root: document.root.map(Arc::unwrap_or_clone),
+            place: Box::new(place),
+            diagnostics: document.diagnostics,
+        })
     }
 }

@@ -123,7 +123,8 @@ impl Operator {
         mut missing: Vec<PeelId>,
         heard: usize,
     ) -> Result<BTreeMap<PeelId, JobReturn>, OperatorError> {
-        let counted: u64 = record.counts.iter().filter(|(status, _)| is_counted(**status)).map(|(_, n)| n).sum();
+        let counted: u64 =
+            record.counts.iter().filter(|(status, _)| is_counted(**status)).map(|(_, n)| n).sum();
         let end = Instant::now() + STORED;
         let mut pause = Duration::from_millis(10);
         let mut found = BTreeMap::new();

@@ -37,7 +37,7 @@ pub fn answer(seen: &Seen, params: CodeActionParams) -> Answer<Vec<CodeAction>> 
                 kind: Some(CodeActionKind::QuickFix),
                 diagnostics: Some(vec![to_protocol(
                     finding,
-                    &seen.checked,
+                    &seen.checked.files,
                     &seen.root,
                     seen.client.encoding,
                 )]),

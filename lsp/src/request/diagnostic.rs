@@ -7,12 +7,12 @@ use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
 };
+use zester_compiler::diagnostic::Diagnostic;
 
-fn report(seen: &Seen, path: &str, previous: Option<&str>) -> Value {
-    let findings = seen.checked.by_path.get(path).map_or(&[][..], Vec::as_slice);
+fn report(seen: &Seen, findings: &[Diagnostic], previous: Option<&str>) -> Value {
     let items: Vec<Value> = findings
         .iter()
-        .map(|f| json!(to_protocol(f, &seen.checked, &seen.root, seen.client.encoding)))
+        .map(|f| json!(to_protocol(f, &seen.checked.files, &seen.root, seen.client.encoding)))
         .collect();
     let mut hasher = DefaultHasher::new();
     Value::Array(items.clone()).to_string().hash(&mut hasher);
@@ -25,7 +25,12 @@ fn report(seen: &Seen, path: &str, previous: Option<&str>) -> Value {
 
 /// Findings in one document.
 pub fn answer(seen: &Seen, params: DocumentDiagnosticParams) -> Answer<Value> {
-    Ok(report(seen, &seen.path, params.previous_result_id.as_deref()))
+    let checked = seen.checked.by_path.get(&seen.path);
+    let findings = match &seen.glanced {
+        Some(glanced) => &glanced.found[..],
+        None => checked.map_or(&[][..], Vec::as_slice),
+    };
+    Ok(report(seen, findings, params.previous_result_id.as_deref()))
 }
 
 /// Findings in all files.
@@ -34,10 +39,10 @@ pub fn workspace(ask: &Ask, params: WorkspaceDiagnosticParams) -> Answer<Value> 
         params.previous_result_ids.into_iter().map(|p| (p.uri.0, p.value)).collect();
     let mut items = Vec::new();
     for seen in &ask.folders {
-        for path in seen.checked.by_path.keys() {
+        for (path, findings) in seen.checked.by_path.iter() {
             let uri = seen.uri(path);
             let before = previous.remove(&uri.0);
-            let mut item = report(seen, path, before.as_deref());
+            let mut item = report(seen, findings, before.as_deref());
             if item["kind"] == "unchanged" {
                 continue;
             }

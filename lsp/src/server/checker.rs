@@ -2,19 +2,19 @@
 
 use super::{
     files::Buffers,
-    folder::{Checked, Job},
+    folder::{Checked, Glanced, Job},
     state::Event,
 };
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 use zester_compiler::{
-    check::{CheckOptions, Session},
+    check::{CheckError, CheckOptions, Session},
     diagnostic::Diagnostic,
     project::{CONFIG_FILE, ConfigError, OpenOptions, Project},
     query::Index,
@@ -24,6 +24,10 @@ use zester_compiler::{
 
 /// Checks after which the text of an old version is forgotten: until then an answer may still look at it.
 const KEPT_CHECKS: usize = 4;
+/// A check of the whole project waits so long for the next letter.
+const PAUSE: Duration = Duration::from_millis(40);
+/// Letters interrupt the check of the whole project until the last one that came to its end is so old.
+const OLDEST: Duration = Duration::from_secs(2);
 
 /// What the thread knows.
 struct Checker {
@@ -37,6 +41,9 @@ struct Checker {
     session: Session,
     previous: Option<Arc<Index>>,
     stale: VecDeque<Vec<FileId>>,
+    /// What the last check found that came to its end, and when that was.
+    found: Arc<BTreeMap<String, Vec<Diagnostic>>>,
+    ended: Instant,
 }
 
 /// Checks until the jobs end.
@@ -63,31 +70,66 @@ pub(super) fn run(
         session: Session::new(),
         previous: None,
         stale: VecDeque::new(),
+        found: Arc::default(),
+        ended: Instant::now(),
     };
     let mut revision = 0;
     loop {
-        let started = Instant::now();
+        // The first check is always wanted to its end, and later ones are when they have been waited for too long.
+        let wanted = checker.previous.is_none() || checker.ended.elapsed() > OLDEST;
+        let interrupted = || !wanted && !jobs.is_empty();
         // A defect in a rule must not end the checks: the next text may be without what set it off.
-        let checked = catch_unwind(AssertUnwindSafe(|| checker.check(revision, started)));
-        match checked {
-            Ok(checked) => {
-                if events.send(Event::Checked(Box::new(checked))).is_err() {
-                    return;
-                }
-            }
+        let checked = catch_unwind(AssertUnwindSafe(|| checker.check(revision, &interrupted)));
+        let event = match checked {
+            Ok(checked) => checked.map(|checked| Event::Checked(Box::new(checked))),
             Err(_) => {
                 checker.session = Session::new();
-                if events.send(Event::CheckFailed { folder, revision }).is_err() {
-                    return;
-                }
+                checker.previous = None;
+                Some(Event::CheckFailed { folder, revision })
             }
+        };
+        let mut waiting = event.is_none();
+        if event.is_some_and(|event| events.send(event).is_err()) {
+            return;
         }
-        let Ok(first) = jobs.recv() else { return };
-        let mut next = Some(first);
-        while let Some(job) = next {
-            revision = revision.max(job.revision());
-            checker.take(job);
-            next = jobs.try_recv().ok();
+        // Letters are looked at as they come, the whole project when there is a pause.
+        loop {
+            let next = if waiting {
+                jobs.recv_timeout(PAUSE)
+            } else {
+                jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            };
+            let first = match next {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let mut texts = BTreeSet::new();
+            let mut next = Some(first);
+            while let Some(job) = next {
+                revision = revision.max(job.revision());
+                if let Job::Text { path, text: Some(_), .. } = &job {
+                    texts.insert(path.clone());
+                }
+                checker.take(job);
+                next = jobs.try_recv().ok();
+            }
+            let glanced = catch_unwind(AssertUnwindSafe(|| checker.glance(texts, revision)));
+            match glanced {
+                Ok(glanced) => {
+                    for glanced in glanced {
+                        if events.send(Event::Glanced(Box::new(glanced))).is_err() {
+                            return;
+                        }
+                    }
+                }
+                // The check says it.
+                Err(_) => checker.session = Session::new(),
+            }
+            waiting = true;
+            if checker.ended.elapsed() > OLDEST {
+                break;
+            }
         }
     }
 }
@@ -132,18 +174,28 @@ impl Checker {
         }
     }
 
-    fn check(&mut self, revision: u64, started: Instant) -> Checked {
-        while self.stale.len() > KEPT_CHECKS {
-            for id in self.stale.pop_front().into_iter().flatten() {
-                self.files.release(id);
-            }
+    /// The findings in files whose text has changed, as far as they can be told at once.
+    fn glance(&mut self, paths: BTreeSet<String>, revision: u64) -> Vec<Glanced> {
+        let Ok(project) = &self.project else { return Vec::new() };
+        let mut all = Vec::new();
+        for path in paths {
+            let before = self.found.get(&path).map_or(&[][..], Vec::as_slice);
+            let Some(found) = self.session.glance(project, &self.registry, &path, before) else { continue };
+            let Ok(tree) = project.tree(&path) else { continue };
+            all.push(Glanced { folder: self.folder, revision, path, text: tree.text.clone(), found });
         }
+        all
+    }
+
+    /// Checks the project; `None` when that was interrupted.
+    fn check(&mut self, revision: u64, interrupted: &(dyn Fn() -> bool + Sync)) -> Option<Checked> {
+        let started = Instant::now();
         let mut checked = Checked {
             folder: self.folder,
             revision,
             index: None,
             files: self.files.clone(),
-            by_path: BTreeMap::new(),
+            by_path: Arc::default(),
             problem: None,
             took: started.elapsed(),
             counted: 0,
@@ -153,26 +205,35 @@ impl Checker {
             Err(error) => {
                 checked.problem = Some(error.to_string());
                 if let Some((diagnostics, files)) = error.diagnostics() {
-                    checked.by_path = grouped(diagnostics.to_vec(), files);
+                    checked.by_path = Arc::new(grouped(diagnostics.to_vec(), files));
                 }
                 checked.took = started.elapsed();
-                return checked;
+                return Some(checked);
             }
         };
         let options = CheckOptions::default();
-        let result = self.session.check_indexed(project, &self.registry, &options, self.previous.as_deref());
+        let previous = self.previous.as_deref();
+        let result = self.session.check_indexed(project, &self.registry, &options, previous, interrupted);
         match result {
             Ok((report, index)) => {
                 let index = Arc::new(index);
                 self.previous = Some(index.clone());
                 checked.index = Some(index);
                 checked.counted = report.counts.files;
-                checked.by_path = grouped(report.diagnostics, &self.files);
+                checked.by_path = Arc::new(grouped(report.diagnostics, &self.files));
+                self.found = checked.by_path.clone();
             }
+            Err(CheckError::Interrupted) => return None,
             Err(error) => checked.problem = Some(error.to_string()),
         }
         checked.took = started.elapsed();
-        checked
+        self.ended = Instant::now();
+        while self.stale.len() > KEPT_CHECKS {
+            for id in self.stale.pop_front().into_iter().flatten() {
+                self.files.release(id);
+            }
+        }
+        Some(checked)
     }
 }
 

@@ -44,6 +44,8 @@ pub(super) enum Handler {
 pub(super) struct Route {
     pub handler: Handler,
     pub fresh: bool,
+    /// Whether a glance at the edited document is enough where the client can be told later that there is more.
+    pub glance: bool,
 }
 
 fn called<P: DeserializeOwned, R: Serialize>(
@@ -150,8 +152,16 @@ impl State<'_> {
             let at = path.as_ref().and_then(|path| self.locate(path));
             let ready = |folder: &Folder| folder.checked.is_some() && (!route.fresh || folder.is_fresh());
             let whole = matches!(route.handler, Handler::Whole(_));
+            let is_glanced = |folder: &Folder, inner: &str| {
+                let document = uri.as_ref().and_then(|uri| self.documents.get(&uri.0));
+                route.glance
+                    && self.client.refresh_diagnostics
+                    && document.is_some_and(|(_, document)| folder.glance(inner, &document.text).is_some())
+            };
             let is_ready = match &at {
-                Some((folder, _)) if !whole => self.folders.get(*folder).is_some_and(ready),
+                Some((folder, inner)) if !whole => {
+                    self.folders.get(*folder).is_some_and(|f| ready(f) || is_glanced(f, inner))
+                }
                 _ => self.folders.iter().all(ready),
             };
             if !is_ready {
@@ -194,7 +204,9 @@ impl State<'_> {
             Arc::new(Document::new(0, text.unwrap_or_else(|| "".into())))
         });
         let context = index.context(&path);
+        let glanced = folder.glance(&path, &document.text).cloned();
         Some(Seen {
+            glanced,
             root: folder.root.clone(),
             open: self.open_in(folder),
             index,

@@ -3,7 +3,7 @@
 use super::state::Event;
 use crossbeam_channel::{Sender, unbounded};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -51,7 +51,7 @@ pub(crate) struct Checked {
     /// The table that places belong to.
     pub files: Arc<Files>,
     /// Findings by the file they are in.
-    pub by_path: BTreeMap<String, Vec<Diagnostic>>,
+    pub by_path: Arc<BTreeMap<String, Vec<Diagnostic>>>,
     /// Why nothing could be checked.
     pub problem: Option<String>,
     /// How long it took.
@@ -60,12 +60,28 @@ pub(crate) struct Checked {
     pub counted: usize,
 }
 
+/// What is found at a glance in a file that is being edited, until the check that follows.
+pub(crate) struct Glanced {
+    /// Of which folder.
+    pub folder: usize,
+    /// The last change it knew of.
+    pub revision: u64,
+    /// The file's path in the project.
+    pub path: String,
+    /// Its text.
+    pub text: Arc<str>,
+    /// The findings in it.
+    pub found: Vec<Diagnostic>,
+}
+
 /// A project.
 pub(crate) struct Folder {
     /// Its directory.
     pub root: PathBuf,
     /// What the last check found.
     pub checked: Option<Arc<Checked>>,
+    /// What was seen since then in files that are edited, by path.
+    pub glanced: HashMap<String, Arc<Glanced>>,
     /// The last change that was sent to the check.
     pub sent: u64,
     /// The last change that a check came back from, in whatever way.
@@ -84,7 +100,7 @@ impl Folder {
         if let Err(error) = started {
             eprintln!("zester lsp: no thread can be started: {error}");
         }
-        Self { root, checked: None, sent: 0, done: 0, jobs }
+        Self { root, checked: None, glanced: HashMap::new(), sent: 0, done: 0, jobs }
     }
 
     /// Tells the check of a change.
@@ -97,6 +113,11 @@ impl Folder {
     /// Whether the last check knows of the last change.
     pub fn is_fresh(&self) -> bool {
         self.checked.is_some() && self.done >= self.sent
+    }
+
+    /// What is known of a file's findings at this text, before the check that knows it.
+    pub fn glance(&self, path: &str, text: &str) -> Option<&Arc<Glanced>> {
+        self.glanced.get(path).filter(|glanced| *glanced.text == *text)
     }
 
     /// The path of a file in the project.

@@ -20,7 +20,6 @@ pub(crate) use client::Client;
 pub(crate) use dispatch::{Answer, Ask};
 pub(crate) use documents::Document;
 pub(crate) use files::{path_of, uri_of};
-pub(crate) use folder::Checked;
 use folder::Folder;
 
 pub(crate) use position::{Encoding, Lines};

@@ -1,13 +1,16 @@
 //! Findings as the protocol's diagnostics, sent when they change.
 
-use super::{Checked, Encoding, Lines, state::State, uri_of};
+use super::{Encoding, Lines, state::State, uri_of};
 use gen_lsp_types::{
     Code, CodeDescription, Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, DiagnosticTag,
     Location, Uri,
 };
 use serde_json::json;
 use std::{collections::HashMap, path::Path};
-use zester_compiler::diagnostic::{self as found, Severity};
+use zester_compiler::{
+    diagnostic::{self as found, Severity},
+    source::Files,
+};
 
 /// What was sent, by address.
 #[derive(Default)]
@@ -24,12 +27,12 @@ const UNUSED: [&str; 4] = ["unreachable-file", "inert-parameter", "unused-variab
 /// A finding as the protocol's.
 pub(crate) fn to_protocol(
     finding: &found::Diagnostic,
-    checked: &Checked,
+    files: &Files,
     root: &Path,
     encoding: Encoding,
 ) -> Diagnostic {
     let place = |span: zester_compiler::source::Span| {
-        let file = checked.files.get(span.file);
+        let file = files.get(span.file);
         let range = Lines::new(&file.text, &file.lines, encoding).range(span.range());
         (uri_of(&root.join(&*file.path)), range)
     };
@@ -80,7 +83,7 @@ impl State<'_> {
             .collect();
         let mut now: HashMap<String, (Option<i32>, Vec<Diagnostic>)> = HashMap::new();
         let mut held: Vec<String> = Vec::new();
-        for (path, findings) in &checked.by_path {
+        for (path, findings) in checked.by_path.iter() {
             let (uri, version) = match open.get(path) {
                 Some((uri, version, text)) => {
                     let stale =
@@ -93,8 +96,10 @@ impl State<'_> {
                 }
                 None => (uri_of(&root.join(path)).0, None),
             };
-            let diagnostics =
-                findings.iter().map(|f| to_protocol(f, &checked, &root, self.client.encoding)).collect();
+            let diagnostics = findings
+                .iter()
+                .map(|f| to_protocol(f, &checked.files, &root, self.client.encoding))
+                .collect();
             now.insert(uri, (version, diagnostics));
         }
         // A document without findings is said to be so, for the version that was checked.
@@ -120,21 +125,46 @@ impl State<'_> {
         }
         let mut changed = false;
         for (uri, (version, diagnostics)) in now {
-            let before = self.published.sent.get(&uri);
-            // An empty list that was never anything else is said once for each open document.
-            if before.is_some_and(|(v, d)| *d == diagnostics && (*v == version || version.is_none())) {
-                continue;
-            }
-            changed |= before.is_none_or(|(_, d)| *d != diagnostics);
-            if !self.client.pulls {
-                let mut params = json!({ "uri": uri, "diagnostics": diagnostics });
-                if let Some(version) = version {
-                    params["version"] = version.into();
-                }
-                self.notify("textDocument/publishDiagnostics", params);
-            }
-            self.published.sent.insert(uri, (version, diagnostics));
+            changed |= self.send_findings(uri, version, diagnostics);
         }
         changed
+    }
+
+    /// Sends the findings of one file where they are others than before; whether they are.
+    fn send_findings(&mut self, uri: String, version: Option<i32>, diagnostics: Vec<Diagnostic>) -> bool {
+        let before = self.published.sent.get(&uri);
+        // An empty list that was never anything else is said once for each open document.
+        if before.is_some_and(|(v, d)| *d == diagnostics && (*v == version || version.is_none())) {
+            return false;
+        }
+        let changed = before.is_none_or(|(_, d)| *d != diagnostics);
+        if !self.client.pulls {
+            let mut params = json!({ "uri": uri, "diagnostics": diagnostics });
+            if let Some(version) = version {
+                params["version"] = version.into();
+            }
+            self.notify("textDocument/publishDiagnostics", params);
+        }
+        self.published.sent.insert(uri, (version, diagnostics));
+        changed
+    }
+
+    /// Sends what was seen in an edited document before the project is checked.
+    pub(super) fn publish_glance(&mut self, folder: usize, path: &str) {
+        // Who asks, and cannot be told that there is more, waits for the check.
+        if self.client.pulls && !self.client.refresh_diagnostics {
+            return;
+        }
+        let Some(folder) = self.folders.get(folder) else { return };
+        let Some(checked) = folder.checked.clone() else { return };
+        let document = self.documents.iter().find_map(|(uri, (at, document))| {
+            (folder.inner(at).as_deref() == Some(path)).then(|| (uri.clone(), document.clone()))
+        });
+        let Some((uri, document)) = document else { return };
+        let Some(glanced) = folder.glance(path, &document.text).cloned() else { return };
+        let root = folder.root.clone();
+        let protocol = |f| to_protocol(f, &checked.files, &root, self.client.encoding);
+        let diagnostics = glanced.found.iter().map(protocol).collect();
+        self.send_findings(uri, Some(document.version), diagnostics);
     }
 }

@@ -38,5 +38,5 @@ pub(super) fn route(method: &str) -> Option<Route> {
         "workspace/executeCommand" => (whole(r::execute_command::answer), true),
         _ => return None,
     };
-    Some(Route { handler, fresh })
+    Some(Route { handler, fresh, glance: method == "textDocument/diagnostic" })
 }

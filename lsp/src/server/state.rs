@@ -4,7 +4,7 @@ use super::{
     Client, Document, Helpers, ServerError,
     client::Options,
     dispatch::{Pool, Waiting},
-    folder::{Checked, Folder, Job},
+    folder::{Checked, Folder, Glanced, Job},
     path_of, publish, routes,
 };
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -27,6 +27,8 @@ use zester_compiler::{
 pub(super) enum Event {
     /// A check is done.
     Checked(Box<Checked>),
+    /// An edited file was looked at, before the check.
+    Glanced(Box<Glanced>),
     /// A check fell over a defect of ours.
     CheckFailed { folder: usize, revision: u64 },
 }
@@ -47,6 +49,8 @@ pub(crate) struct Seen {
     pub index: Arc<Index>,
     /// What the last check found.
     pub checked: Arc<Checked>,
+    /// What was seen in the document since then.
+    pub glanced: Option<Arc<Glanced>>,
     /// The document's path in the project.
     pub path: String,
     /// Where it stands.
@@ -400,6 +404,7 @@ impl<'c> State<'c> {
                 let number = checked.folder;
                 let checked = Arc::new(*checked);
                 if let Some(folder) = self.folders.get_mut(number) {
+                    folder.glanced.retain(|_, glanced| glanced.revision > checked.revision);
                     folder.checked = Some(checked);
                 }
                 if first && self.client.progress {
@@ -411,6 +416,13 @@ impl<'c> State<'c> {
                 if self.client.pulls && self.client.refresh_diagnostics && changed && !first {
                     self.ask("workspace/diagnostic/refresh", Value::Null, Asked::Nothing);
                 }
+            }
+            Event::Glanced(glanced) => {
+                let number = glanced.folder;
+                let Some(folder) = self.folders.get_mut(number) else { return };
+                let path = glanced.path.clone();
+                folder.glanced.insert(path.clone(), Arc::new(*glanced));
+                self.publish_glance(number, &path);
             }
             Event::CheckFailed { folder, revision } => {
                 self.notify(
@@ -425,7 +437,7 @@ impl<'c> State<'c> {
                             revision,
                             index: None,
                             files: Arc::default(),
-                            by_path: BTreeMap::new(),
+                            by_path: Arc::default(),
                             problem: Some("the check failed".to_owned()),
                             took: std::time::Duration::ZERO,
                             counted: 0,

@@ -3,13 +3,17 @@
 use std::{
     collections::BTreeMap,
     fs,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 use zester_compiler::{
     check::{CheckOptions, Session},
-    diagnostic::json,
+    diagnostic::{Diagnostic, json},
     project::{OpenOptions, Project},
     source::{MemorySources, Snapshot, SourceError, Sources},
+    types::Registry,
 };
 use zester_tests::{archive, repository};
 
@@ -63,6 +67,15 @@ fn library() -> &'static zester_stdlib::Library {
 fn report(project: &Project, session: &mut Session) -> String {
     let report = session.check(project, library().registry(), &CheckOptions::default()).unwrap();
     json(&report.diagnostics, project.files(), report.counts)
+}
+
+/// Begins a check that is given up after a few questions whether it is still wanted.
+fn interrupted(project: &Arc<Project>, session: &mut Session, after: usize) {
+    static REGISTRY: OnceLock<Arc<Registry>> = OnceLock::new();
+    let registry = REGISTRY.get_or_init(|| Arc::new(library().registry().clone()));
+    let asked = AtomicUsize::new(0);
+    let interrupted = || asked.fetch_add(1, Ordering::Relaxed) >= after;
+    let _ = session.check_indexed(project, registry, &CheckOptions::default(), None, &interrupted);
 }
 
 /// Every fixture and every tree, as files.
@@ -145,7 +158,7 @@ fn a_session_reports_what_a_fresh_check_would() {
     for (name, original) in trees() {
         let changing = Arc::new(Changing(Mutex::new(original.clone())));
         let snapshot = Arc::new(Snapshot::new(changing.clone()));
-        let project = Project::open(snapshot.clone(), OpenOptions::default()).unwrap();
+        let project = Arc::new(Project::open(snapshot.clone(), OpenOptions::default()).unwrap());
         let mut session = Session::new();
         report(&project, &mut session);
         let rounds = if original.len() > 1 { 40 } else { 12 };
@@ -163,6 +176,15 @@ fn a_session_reports_what_a_fresh_check_would() {
             story.push(path.clone());
             project.forget(&path);
             snapshot.changed([path.as_str()]);
+            // Looking at the file alone and checks that nobody waits for change nothing of what is found.
+            if dice.below(2) == 0 {
+                session.glance(&project, library().registry(), &path, &[]);
+            }
+            interrupted(&project, &mut session, dice.below(6));
+            if dice.below(2) == 0 {
+                session.glance(&project, library().registry(), &path, &[]);
+                continue;
+            }
             let repeated = report(&project, &mut session);
             // A root that is gone is an error of the configuration.
             let Ok(fresh_project) = Project::open(Arc::new(changing.memory()), OpenOptions::default()) else {
@@ -172,4 +194,48 @@ fn a_session_reports_what_a_fresh_check_would() {
             assert_eq!(repeated, fresh, "{name}, after changes of {story:?}");
         }
     }
+}
+
+/// A file's findings in a report.
+fn of_file(found: &[Diagnostic], project: &Project, path: &str) -> Vec<Diagnostic> {
+    found.iter().filter(|d| &*project.files().get(d.span.file).path == path).cloned().collect()
+}
+
+#[test]
+fn a_glance_at_a_file_shows_what_the_check_found() {
+    let registry = library().registry();
+    let (mut same, mut typed) = (0, 0);
+    for (name, original) in trees() {
+        let changing = Arc::new(Changing(Mutex::new(original.clone())));
+        let snapshot = Arc::new(Snapshot::new(changing.clone()));
+        let project = Project::open(snapshot.clone(), OpenOptions::default()).unwrap();
+        let mut session = Session::new();
+        let mut last = session.check(&project, registry, &CheckOptions::default()).unwrap();
+        for path in original.keys() {
+            let before = of_file(&last.diagnostics, &project, path);
+            let Some(glanced) = session.glance(&project, registry, path, &before) else { continue };
+            assert_eq!(glanced, before, "{name}: {path}");
+            same += 1;
+            // A comment above everything moves what was found, whichever rule found it.
+            let text = format!("# a comment\n{}", original[path]);
+            changing.0.lock().unwrap().insert(path.clone(), text);
+            project.forget(path);
+            snapshot.changed([path.as_str()]);
+            let glanced = session.glance(&project, registry, path, &before);
+            let whole = session.check(&project, registry, &CheckOptions::default()).unwrap();
+            if let Some(glanced) = glanced {
+                let places = |found: &[Diagnostic]| -> Vec<_> {
+                    found.iter().map(|d| (d.rule.code, d.span, d.message.clone())).collect()
+                };
+                let whole = of_file(&whole.diagnostics, &project, path);
+                assert_eq!(places(&glanced), places(&whole), "{name}: {path} with a comment");
+                typed += 1;
+            }
+            changing.0.lock().unwrap().insert(path.clone(), original[path].clone());
+            project.forget(path);
+            snapshot.changed([path.as_str()]);
+            last = session.check(&project, registry, &CheckOptions::default()).unwrap();
+        }
+    }
+    assert!(same > 100 && typed > 100, "{same} files, {typed} with a comment");
 }

@@ -24,7 +24,7 @@ fn cases(root: &Path) -> Vec<Case> {
     let project = Arc::new(Project::open_dir(root, OpenOptions::default()).unwrap());
     let registry = Arc::new(zester_stdlib::library().registry().clone());
     let (_, index): (_, Index) =
-        Session::new().check_indexed(&project, &registry, &CheckOptions::default(), None).unwrap();
+        Session::new().check_indexed(&project, &registry, &CheckOptions::default(), None, &|| false).unwrap();
     let mut found = Vec::new();
     for file in index.files() {
         let text = &file.tree.text;
