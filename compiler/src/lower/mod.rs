@@ -31,7 +31,7 @@ use crate::{
     ir::{Dag, Edge},
     project::{BASE, Project},
     source::Span,
-    syntax::{Node, template::Template},
+    syntax::{Node, Tree, template::Template},
     target::{Nodegroups, Subject},
     types::{Facts, Registry, Value},
 };
@@ -85,11 +85,31 @@ pub struct Lowered {
     pub files: Vec<String>,
 }
 
+/// What a file says to one peel.
+#[derive(Clone)]
+pub enum Root {
+    /// Read off the rendered text; nodes carry [`RenderRequest::id`] as their file, and collections that expressions
+    /// gave are nodes. `None` when the text holds no document.
+    Rendered(Option<Arc<Node>>),
+    /// What it says to every peel: there is nothing in it to render. Nodes stand in the author's file.
+    Source(Arc<Tree>),
+}
+
+impl Root {
+    /// The document.
+    pub fn node(&self) -> Option<&Node> {
+        match self {
+            Self::Rendered(root) => root.as_deref(),
+            Self::Source(tree) => tree.root.as_ref(),
+        }
+    }
+}
+
 /// A rendered document. Copies share what it says.
 #[derive(Clone)]
 pub struct RenderedDocument {
-    /// Its root; nodes carry [`RenderRequest::id`] as their file. Collections that expressions gave are nodes.
-    pub root: Option<Arc<Node>>,
+    /// Its root.
+    pub root: Root,
     /// The way from its spans to the author's files.
     pub place_of: PlaceOf,
     /// What is wrong with it, at the author's places.
@@ -115,7 +135,7 @@ pub fn lower(input: &LowerInput<'_>) -> Lowered {
         .order
         .iter()
         .filter_map(|unit| {
-            let root = units.all[*unit].root.as_deref()?;
+            let root = units.all[*unit].root.node()?;
             Some((*unit, StateFile::read(root, &Template::default())))
         })
         .collect();

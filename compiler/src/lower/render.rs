@@ -1,11 +1,11 @@
 //! State files through the template environment.
 
-use super::{Place, RenderRequest, RenderedDocument, Renderer, document::expand_values, place::moved};
+use super::{Place, RenderRequest, RenderedDocument, Renderer, Root, document::expand_values, place::moved};
 use crate::{
     diagnostic::Diagnostic,
     project::Project,
     source::Span,
-    syntax,
+    syntax::{self, Tree, template::Template},
     template::{Environment, RenderInput, Rendered},
     types::{Facts, Map, Value},
 };
@@ -78,6 +78,18 @@ impl TemplateRenderer<'_> {
         extra: &Map,
     ) -> Result<RenderedDocument, Vec<Diagnostic>> {
         let file = request.file;
+        if let Ok(tree) = self.project.tree(&file.path)
+            && has_nothing_to_render(&tree)
+        {
+            let place_of = Arc::new(|span| Place { span, via: Vec::new() });
+            let size = tree.text.len();
+            return Ok(RenderedDocument {
+                root: Root::Source(tree),
+                place_of,
+                diagnostics: Vec::new(),
+                size,
+            });
+        }
         let rendered = self.text_with(&file.path, &file.tree_path, request.env, request.sls, extra)?;
         let document = syntax::parse_rendered(request.id, &rendered.text, &rendered.holes);
         let fallback = self.project.files().by_path(&request.file.path).map(|f| Span::at(f.id, 0));
@@ -88,15 +100,32 @@ impl TemplateRenderer<'_> {
         };
         let mut diagnostics = rendered.diagnostics;
         diagnostics.extend(document.diagnostics.into_iter().map(|d| moved(d, &place_of)));
-        let (root, size) = (document.root.map(Arc::new), rendered.text.len());
+        let (root, size) = (Root::Rendered(document.root.map(Arc::new)), rendered.text.len());
         Ok(RenderedDocument { root, place_of: Arc::new(place_of), diagnostics, size })
     }
+}
+
+/// Whether a file says the same to every peel, and is known to say it well: what its tree holds is what would be read
+/// off the rendered text.
+fn has_nothing_to_render(tree: &Tree) -> bool {
+    let Template { blocks, statements, expressions, comments } = &tree.template;
+    blocks.is_empty()
+        && statements.is_empty()
+        && expressions.is_empty()
+        && comments.is_empty()
+        && tree.diagnostics.is_empty()
+        && tree.opaque.is_none()
+        && tree.root.is_some()
+        // A renderer that the first line names has its own ideas.
+        && !tree.text.starts_with("#!")
 }
 
 impl Renderer for TemplateRenderer<'_> {
     fn render(&self, request: &RenderRequest<'_>) -> Result<RenderedDocument, Vec<Diagnostic>> {
         let mut document = self.document(request, &Map::new())?;
-        if let Some(root) = document.root.as_mut().and_then(Arc::get_mut) {
+        if let Root::Rendered(Some(root)) = &mut document.root
+            && let Some(root) = Arc::get_mut(root)
+        {
             expand_values(root);
         }
         Ok(document)

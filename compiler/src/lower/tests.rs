@@ -29,7 +29,7 @@ impl Renderer for Plain<'_> {
             })
             .collect();
         let place_of = Arc::new(move |span| Place { span: place(span), via: Vec::new() });
-        let (root, size) = (document.root.map(Arc::new), text.len());
+        let (root, size) = (Root::Rendered(document.root.map(Arc::new)), text.len());
         Ok(RenderedDocument { root, place_of, diagnostics, size })
     }
 }

@@ -76,7 +76,7 @@ pub(super) fn entries(project: &Project, units: &mut Units<'_>, env: Option<&str
         let request = RenderRequest { file: &file, env: own, sls: "top", id: rendered_file(TOP + number) };
         let Some(root) = units.render_apart(TOP + number, &request) else { continue };
         let mut reader = Reader { diagnostics: Vec::new() };
-        for (name, mut targets) in reader.environments(&root) {
+        for (name, mut targets) in root.node().map(|root| reader.environments(root)).unwrap_or_default() {
             // A foreign environment with a top file of its own speaks for itself.
             let foreign = name != *own
                 && environments.contains(&name)

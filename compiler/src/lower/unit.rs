@@ -1,7 +1,7 @@
 //! The files of a run: each rendered once, in the order in which their states are defined.
 
 use super::{
-    Renderer,
+    Renderer, Root,
     document::StateFile,
     place::{Places, rendered_file},
 };
@@ -12,7 +12,7 @@ use crate::{
     source::Span,
     syntax::Node,
 };
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 /// Deepest chain of includes.
 const MAX_INCLUDES: usize = 200;
@@ -36,7 +36,7 @@ pub(super) struct Unit {
     pub sls: String,
     pub env: String,
     pub file: TreeFile,
-    pub root: Option<Arc<Node>>,
+    pub root: Root,
 }
 
 /// All files of a run.
@@ -106,8 +106,8 @@ impl<'a> Units<'a> {
         self.by_ref.entry(reference.name.clone()).or_default().push(index);
         let request =
             RenderRequest { file: &reference.file, env, sls: &reference.name, id: rendered_file(index) };
-        let root = self.render_apart(index, &request);
-        let includes = root.as_deref().map(includes_of).unwrap_or_default();
+        let root = self.render_apart(index, &request).unwrap_or(Root::Rendered(None));
+        let includes = root.node().map(includes_of).unwrap_or_default();
         let tree_path = reference.file.tree_path.clone();
         self.all.push(Unit { sls: reference.name, env: env.to_owned(), file: reference.file, root });
         self.open.push((index, span));
@@ -120,12 +120,12 @@ impl<'a> Units<'a> {
     }
 
     /// Renders a file that is no part of the run itself. `index` names its document.
-    pub(super) fn render_apart(&mut self, index: usize, request: &RenderRequest<'_>) -> Option<Arc<Node>> {
+    pub(super) fn render_apart(&mut self, index: usize, request: &RenderRequest<'_>) -> Option<Root> {
         match self.renderer.render(request) {
             Ok(rendered) => {
                 self.diagnostics.extend(rendered.diagnostics);
                 self.places.set(index, rendered.place_of);
-                rendered.root
+                Some(rendered.root)
             }
             Err(diagnostics) => {
                 self.incomplete = true;

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     diagnostic::Diagnostic,
-    lower::{RenderRequest, TemplateRenderer, rendered_file},
+    lower::{RenderRequest, Root, TemplateRenderer, rendered_file},
     project::{Project, ProjectTemplates, TreeKind},
     source::Span,
     target::Target,
@@ -90,10 +90,10 @@ impl Renderer for Files<'_> {
         let document = renderer.document(&file, request.variables)?;
         let place_of = document.place_of;
         let place = move |span: Span| place_of(span).span;
-        Ok(Rendered {
-            root: document.root.map(Arc::unwrap_or_clone),
-            place: Box::new(place),
-            diagnostics: document.diagnostics,
-        })
+        let root = match document.root {
+            Root::Rendered(root) => root.map(Arc::unwrap_or_clone),
+            Root::Source(tree) => tree.root.clone(),
+        };
+        Ok(Rendered { root, place: Box::new(place), diagnostics: document.diagnostics })
     }
 }

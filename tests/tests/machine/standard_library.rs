@@ -6,7 +6,7 @@ use zester_compiler::{
     check::functions::CustomModules,
     diagnostic::{Diagnostic, Severity, short},
     ir::Dag,
-    lower::{LowerInput, Place, RenderRequest, RenderedDocument, Renderer, Request, lower},
+    lower::{LowerInput, Place, RenderRequest, RenderedDocument, Renderer, Request, Root, lower},
     project::{OpenOptions, Project},
     source::{MemorySources, Span},
     syntax::parse_rendered,
@@ -23,7 +23,7 @@ impl Renderer for Plain<'_> {
         let (file, text) = self.0.read_text(&request.file.path).map_err(|_| Vec::new())?;
         let document = parse_rendered(request.id, &text, &[]);
         let place_of = Arc::new(move |span: Span| Place { span: Span { file, ..span }, via: Vec::new() });
-        let (root, size) = (document.root.map(Arc::new), text.len());
+        let (root, size) = (Root::Rendered(document.root.map(Arc::new)), text.len());
         Ok(RenderedDocument { root, place_of, diagnostics: document.diagnostics, size })
     }
 }
