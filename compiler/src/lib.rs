@@ -13,6 +13,7 @@ pub mod infer;
 pub mod ir;
 pub mod lower;
 pub mod migrate;
+pub mod modules;
 pub mod project;
 pub mod query;
 pub mod settings;

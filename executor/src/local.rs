@@ -75,8 +75,9 @@ pub struct Local {
     pub project: Arc<Project>,
     /// Its root directory.
     pub root: PathBuf,
-    /// All functions.
+    /// All functions, those of the project's modules among them.
     pub library: Arc<Library>,
+    custom: CustomModules,
     options: LocalOptions,
     functions: Arc<LazyFunctions>,
     environment: OnceLock<Arc<Environment>>,
@@ -163,13 +164,15 @@ impl Local {
 
     /// Runs on a project that is open already: a published tree. `root` is where relative paths begin.
     pub fn with_project(project: Arc<Project>, root: PathBuf, options: LocalOptions, cancel: Cancel) -> Self {
-        let library = library();
+        let custom = CustomModules::read(&project);
+        let library = library().with_modules(&custom);
         let functions = Arc::new(LazyFunctions::default());
         let _ = functions.library.set(library.clone());
         Self {
             project,
             root,
             library,
+            custom,
             options,
             functions,
             environment: OnceLock::new(),
@@ -279,7 +282,7 @@ impl Local {
         lower::lower(&LowerInput {
             project: &self.project,
             registry: self.library.registry(),
-            custom: &CustomModules::default(),
+            custom: &self.custom,
             renderer: &renderer,
             facts,
             settings,
@@ -346,7 +349,7 @@ impl Local {
     }
 }
 
-/// All functions; made once per process.
+/// All built-in functions; made once per process.
 pub fn library() -> Arc<Library> {
     static LIBRARY: OnceLock<Arc<Library>> = OnceLock::new();
     LIBRARY.get_or_init(|| Arc::new(zester_stdlib::library())).clone()

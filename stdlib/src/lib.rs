@@ -10,6 +10,7 @@ mod at;
 mod cmd;
 mod context;
 mod cron;
+mod custom;
 mod debconf;
 mod elsewhere;
 mod exec;

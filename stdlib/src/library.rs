@@ -4,6 +4,7 @@ use crate::{Context, Failure, Plan, State};
 use std::{collections::HashMap, sync::Arc};
 use zester_compiler::{
     diagnostic::nearest,
+    modules::CustomModules,
     types::{Arguments, FunctionKind, Map, Registry, Signature, Type, Value},
 };
 
@@ -35,10 +36,12 @@ pub trait Exec: Arguments + Send + Sync {
 type BuildState = fn(&Map) -> Result<Box<dyn StateFunction>, String>;
 type CallExec = fn(&Map, &Context) -> Result<Value, String>;
 
-/// The functions of a process. Custom modules add theirs to a copy.
+/// The functions of a process. Custom modules add theirs to a copy ([`Library::with_modules`]).
 #[derive(Clone, Default)]
 pub struct Library {
-    registry: Registry,
+    pub(crate) registry: Registry,
+    /// What a project brings itself.
+    pub(crate) custom: CustomModules,
     states: HashMap<String, BuildState>,
     execs: HashMap<String, CallExec>,
 }
@@ -60,7 +63,7 @@ impl Library {
     /// Adds a state function under the names of several modules.
     pub fn state_of<T: State + 'static>(&mut self, modules: &[&'static str]) -> &mut Self {
         for module in modules {
-            let signature = Signature { module, ..T::signature() };
+            let signature = Signature { module: (*module).into(), ..T::signature() };
             self.states.insert(signature.name(), |args| Ok(Box::new(T::from_values(args)?)));
             self.registry.add(signature);
         }
@@ -87,8 +90,10 @@ impl Library {
 
     /// Binds a state function to decoded arguments.
     pub fn build(&self, name: &str, args: &Map) -> Result<Box<dyn StateFunction>, String> {
-        let build = self.states.get(name).ok_or_else(|| format!("there is no state function `{name}`"))?;
-        build(args)
+        match self.states.get(name) {
+            Some(build) => build(args),
+            None => self.build_custom(name, args).ok_or_else(|| self.unknown("state ", name)),
+        }
     }
 
     /// Whether an exec function, or one of those that run states, can be called like this; the error is a sentence
@@ -110,7 +115,7 @@ impl Library {
         };
         for key in kwargs.keys() {
             if signature.param(key).is_none() && !signature.open {
-                let near = nearest(key, signature.params.iter().map(|p| p.name));
+                let near = nearest(key, signature.params.iter().map(|p| &*p.name));
                 return Err(format!("`{name}` has no argument `{key}`{}", hint(near)));
             }
         }
@@ -124,12 +129,9 @@ impl Library {
 
     /// Calls an exec function with positional and named arguments, bound and converted by its signature.
     pub fn call(&self, name: &str, args: &[Value], kwargs: &Map, cx: &Context) -> Result<Value, String> {
-        let call = self.execs.get(name).ok_or_else(|| format!("there is no function `{name}`"))?;
         let (module, function) = name.split_once('.').unwrap_or((name, ""));
-        let signature = self
-            .registry
-            .get(FunctionKind::Exec, module, function)
-            .ok_or_else(|| format!("there is no function `{name}`"))?;
+        let signature =
+            self.registry.get(FunctionKind::Exec, module, function).ok_or_else(|| self.unknown("", name))?;
         let mut bound = Map::new();
         // A list at the end takes all further positional arguments (`file.join(a, b, c)`).
         let fixed = signature.params.len().saturating_sub(1);
@@ -138,7 +140,7 @@ impl Library {
         let args = match variadic {
             Some(param) => {
                 bound.insert(
-                    param.name.to_owned(),
+                    param.name.to_string(),
                     Value::List(args.get(fixed..).unwrap_or_default().to_vec()),
                 );
                 args.get(..fixed).unwrap_or_default()
@@ -149,11 +151,11 @@ impl Library {
             let param = signature.params.get(index).ok_or_else(|| {
                 format!("`{name}` takes {} arguments, not {}", signature.params.len(), args.len())
             })?;
-            bound.insert(param.name.to_owned(), value.clone());
+            bound.insert(param.name.to_string(), value.clone());
         }
         for (key, value) in kwargs {
             let name = match signature.param(key) {
-                Some(param) => param.name,
+                Some(param) => &*param.name,
                 None if signature.open => key,
                 None => return Err(format!("`{name}` has no argument `{key}`")),
             };
@@ -161,7 +163,10 @@ impl Library {
                 return Err(format!("`{key}` is given twice"));
             }
         }
-        call(&bound, cx)
+        match self.execs.get(name) {
+            Some(call) => call(&bound, cx),
+            None => self.call_custom(name, &bound, cx).unwrap_or_else(|| Err(self.unknown("", name))),
+        }
     }
 }
 

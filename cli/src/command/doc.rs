@@ -10,8 +10,10 @@ use zester_compiler::{
     diagnostic::nearest,
     types::{Constraint, FunctionKind, Signature},
 };
+use zester_executor::local::{Local, library};
 
-/// What can I write? Prints a function's parameters and documentation, a module's functions, or all modules.
+/// What can I write? Prints a function's parameters and documentation, a module's functions, or all modules; those of
+/// the project's custom modules (`_modules/NAME.star`) among them.
 #[derive(Args)]
 pub struct DocArgs {
     /// module.function, or a module.
@@ -23,7 +25,9 @@ pub struct DocArgs {
 
 /// Runs the command.
 pub fn run(common: &Common, args: &DocArgs) -> Result<Exit, Failure> {
-    let library = zester_stdlib::library();
+    // Outside of a project, and where it cannot be opened, there are the built-in functions.
+    let local = Local::open(common.local(true), zester_stdlib::Cancel::default());
+    let library = local.map_or_else(|_| library(), |local| local.library);
     let registry = library.registry();
     let kinds = if args.exec {
         [FunctionKind::Exec, FunctionKind::State]

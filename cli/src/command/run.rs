@@ -10,12 +10,14 @@ use serde_json::json;
 use std::io::{IsTerminal, Write};
 use zester_compiler::{
     diagnostic::nearest,
-    types::{Map, Value},
+    types::{FunctionKind, Map, Value},
 };
 use zester_executor::{
     job::message::{Call, PeelStatus},
+    local::{Local, library},
     operator::{self, Heard},
 };
+use zester_stdlib::{Cancel, Library};
 
 /// How a job is sent.
 #[derive(Args, Clone, Default)]
@@ -72,7 +74,7 @@ pub struct RunArgs {
 
 /// Runs the command.
 pub fn run(common: &Common, args: &RunArgs) -> Result<Exit, Failure> {
-    let mut call = read_call(&args.function, &args.args)?;
+    let mut call = read_call(common, &args.function, &args.args)?;
     call.test |= args.test;
     send(common, &args.target, call, &args.sending, false)
 }
@@ -109,13 +111,14 @@ pub fn target_form(common: &Common, words: &[String]) -> Result<Exit, Failure> {
         let first = text.lines().next().unwrap_or_default();
         Failure::new(first.strip_prefix("error: ").unwrap_or(first))
     })?;
-    let mut call = read_call(function, &words.args)?;
+    let common = common.with(words.common);
+    let mut call = read_call(&common, function, &words.args)?;
     call.test |= words.test;
-    send(&common.with(words.common), target, call, &words.sending, false)
+    send(&common, target, call, &words.sending, false)
 }
 
 /// Reads `a b name=value` as YAML values, and holds the function against what is known.
-fn read_call(function: &str, words: &[String]) -> Result<Call, Failure> {
+fn read_call(common: &Common, function: &str, words: &[String]) -> Result<Call, Failure> {
     let (mut args, mut kwargs) = (Vec::new(), Map::new());
     for word in words {
         let named = word.split_once('=').filter(|(name, _)| {
@@ -132,8 +135,23 @@ fn read_call(function: &str, words: &[String]) -> Result<Call, Failure> {
     }
     let test = matches!(kwargs.shift_remove("test"), Some(Value::Bool(true)));
     // A function that no peel knows is refused before anything is sent.
-    zester_executor::local::library().check_call(function, &args, &kwargs).map_err(Failure::new)?;
+    check_call(common, function, &args, &kwargs)?;
     Ok(Call { function: function.to_owned(), args, kwargs, test })
+}
+
+/// Whether a function is built in, or one of the modules of the project that the operator stands in.
+fn check_call(common: &Common, function: &str, args: &[Value], kwargs: &Map) -> Result<(), Failure> {
+    let Err(message) = library().check_call(function, args, kwargs) else { return Ok(()) };
+    let is_known = |library: &Library| {
+        let exec = |(module, name)| library.registry().get(FunctionKind::Exec, module, name).is_some();
+        function.split_once('.').is_some_and(exec)
+    };
+    match Local::open(common.local(true), Cancel::default()) {
+        Ok(local) if is_known(&local.library) => {
+            local.library.check_call(function, args, kwargs).map_err(Failure::new)
+        }
+        _ => Err(Failure::new(message)),
+    }
 }
 
 pub fn read_value(text: &str) -> Result<Value, Failure> {

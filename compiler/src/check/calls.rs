@@ -566,7 +566,7 @@ fn check_arguments(
     if signature.open || custom.modules.contains(module) || ENVIRONMENT_FUNCTIONS.contains(&name) {
         return;
     }
-    let names: Vec<&str> = signature.params.iter().map(|p| p.name).collect();
+    let names: Vec<&str> = signature.params.iter().map(|p| &*p.name).collect();
     for (word, span) in args.iter().filter_map(|a| a.name.as_ref()) {
         if signature.param(word).is_some() {
             continue;

@@ -3,7 +3,7 @@
 use super::{
     CheckError, CheckOptions, OpaqueFile, Report, calls, ids, imports, library,
     memory::{Local, Memory},
-    orchestration, parameters, references, removal, reserved, resources, scope, secrets, settings,
+    modules, orchestration, parameters, references, removal, reserved, resources, scope, secrets, settings,
     settings_files, together, unused, values,
     view::{Noted, View},
     whole,
@@ -12,6 +12,7 @@ use super::{
 use crate::{
     diagnostic::{Diagnostic, FileCounts, Rule, Severity},
     infer,
+    modules::CustomModules,
     project::Project,
     settings::{Inferred, Schema},
     source::FileId,
@@ -42,7 +43,10 @@ pub fn check_with(
     interrupted: &(dyn Fn() -> bool + Sync),
 ) -> Result<Report, CheckError> {
     let seen = memory.data.clone();
-    let (mut workspace, unreadable) = Workspace::open(project, registry, options, memory)?;
+    let built_in = registry;
+    let custom = CustomModules::read(project);
+    let registry = custom.add_to(built_in);
+    let (mut workspace, unreadable) = Workspace::open(project, &registry, &custom, options, memory)?;
     if interrupted() {
         workspace.into_memory(memory);
         return Err(CheckError::Interrupted);
@@ -68,6 +72,7 @@ pub fn check_with(
     };
     check_all_settings(&workspace, &data.inferred, &is_on, &mut diagnostics);
     let facts = reserved::check_facts(&workspace, &mut diagnostics);
+    let modules = modules::check_modules(&custom, built_in, &mut diagnostics);
     if interrupted() {
         workspace.into_memory(memory);
         return Err(CheckError::Interrupted);
@@ -83,8 +88,10 @@ pub fn check_with(
         .collect();
     let unreadable_ids: HashSet<FileId> =
         unreadable.iter().filter_map(|f| project.files().by_path(&f.path)).map(|f| f.id).collect();
-    let others =
-        |file: &FileId| unreadable_ids.contains(file) || (options.paths.is_empty() && facts.contains(file));
+    let others = |file: &FileId| {
+        unreadable_ids.contains(file)
+            || (options.paths.is_empty() && (facts.contains(file) || modules.contains(file)))
+    };
     diagnostics.retain(|d| wanted.contains_key(&d.span.file) || others(&d.span.file));
     for index in wanted.values() {
         diagnostics.extend(workspace.kept[*index].allows.1.iter().cloned());

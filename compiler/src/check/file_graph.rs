@@ -7,7 +7,7 @@ use super::{
     top,
     workspace::{UnitKind, Workspace},
 };
-use crate::{ir::Picture, project::Project, types::Registry};
+use crate::{ir::Picture, modules::CustomModules, project::Project, types::Registry};
 use std::collections::BTreeSet;
 
 /// The files of a project as a picture. With paths, only those files and what they reach.
@@ -17,7 +17,9 @@ pub fn file_graph(
     options: &CheckOptions,
 ) -> Result<Picture, CheckError> {
     let mut memory = Memory::default();
-    let (workspace, _) = Workspace::open(project, registry, options, &mut memory)?;
+    let custom = CustomModules::read(project);
+    let registry = custom.add_to(registry);
+    let (workspace, _) = Workspace::open(project, &registry, &custom, options, &mut memory)?;
     let mut arrows: BTreeSet<(usize, usize, &'static str)> = BTreeSet::new();
     for (index, unit) in workspace.units.iter().enumerate() {
         if let UnitKind::Top(kind) = unit.kind {

@@ -54,8 +54,7 @@ rule! {
     pub NOT_PROVIDED = "Z0211", "not-provided", Warning;
 }
 
-/// Names of modules that the project brings itself (`_modules/`, `_states/`).
-pub type CustomModules = std::collections::BTreeSet<String>;
+pub use crate::modules::CustomModules;
 
 /// Checks that a state function exists. `module_span` and `function_span` are the places of the two words.
 pub fn check_function(
@@ -208,10 +207,10 @@ mod tests {
             ("pkg", "version", FunctionKind::Exec),
         ] {
             registry.add(Signature {
-                module,
-                function,
+                module: module.into(),
+                function: function.into(),
                 kind,
-                doc: "",
+                doc: "".into(),
                 params: Vec::new(),
                 constraints: Vec::new(),
                 open: false,
@@ -230,7 +229,7 @@ mod tests {
         let name = FunctionName::parse(name).unwrap();
         let (a, b) = (Span::new(FileId(0), 0..3), Span::new(FileId(0), 4..9));
         let mut found = Vec::new();
-        check_function(&name, a, b, &registry(), &CustomModules::from(["mine".to_owned()]), &mut found);
+        check_function(&name, a, b, &registry(), &CustomModules::opaque(["mine".to_owned()]), &mut found);
         found.into_iter().map(|d| (d.rule.name, d.severity, d.help.unwrap_or_default())).collect()
     }
 

@@ -30,7 +30,9 @@ pub fn glance(
 ) -> Option<Vec<Diagnostic>> {
     let data = memory.types.clone()?;
     let parts = memory.last.take()?;
-    let mut workspace = Workspace::of_parts(project, registry, parts);
+    let custom = memory.custom.clone();
+    let registry = custom.add_to(registry);
+    let mut workspace = Workspace::of_parts(project, &registry, parts);
     // Names are counted before the text changes, so that the counts stay those of the last check.
     workspace.binds("");
     let index = workspace.by_path.get(path).copied();

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     fleet::Mentions,
+    modules::CustomModules,
     project::{Project, TreeKind},
     types::Registry,
 };
@@ -35,7 +36,10 @@ impl Mentioned {
 pub fn mentioned(project: &Project, registry: &Registry) -> Mentioned {
     let mut memory = Memory::default();
     let options = CheckOptions::default();
-    let Ok((workspace, unreadable)) = Workspace::open(project, registry, &options, &mut memory) else {
+    let custom = CustomModules::read(project);
+    let registry = custom.add_to(registry);
+    let Ok((workspace, unreadable)) = Workspace::open(project, &registry, &custom, &options, &mut memory)
+    else {
         return Mentioned::everything();
     };
     if !unreadable.is_empty() {

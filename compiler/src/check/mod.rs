@@ -17,6 +17,7 @@ mod kinds;
 mod library;
 pub(crate) mod memory;
 mod mentioned;
+mod modules;
 pub(crate) mod orchestration;
 mod order;
 pub mod parameters;
@@ -137,6 +138,7 @@ pub(crate) fn rules() -> impl Iterator<Item = &'static Rule> {
         imports::RULES,
         orchestration::RULES,
         order::RULES,
+        crate::modules::RULES,
         parameters::RULES,
         references::RULES,
         requisites::RULES,

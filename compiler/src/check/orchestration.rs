@@ -217,7 +217,7 @@ fn check_id(
     let signature = workspace.registry.get(FunctionKind::State, &name.module, &name.function);
     let Some(primary) = signature.and_then(|s| s.primary()) else { return };
     if let Err(error) = decode_value(&primary.ty, &Value::from(id), state.span) {
-        let mut finding = error.into_diagnostic(primary.name);
+        let mut finding = error.into_diagnostic(&primary.name);
         // Requisites name the id too.
         finding.fixes.clear();
         found.push(finding);
@@ -262,7 +262,7 @@ fn check_called(
 /// The keys of `kwarg`, by the signature of the function that gets them.
 fn check_arguments(function: &FunctionDecl, signature: &Signature, found: &mut Vec<Diagnostic>) {
     let named = argument(function, "kwarg").or_else(|| argument(function, "kwargs"));
-    let names: Vec<&str> = signature.params.iter().map(|p| p.name).collect();
+    let names: Vec<&str> = signature.params.iter().map(|p| &*p.name).collect();
     for (key, span) in named.into_iter().flat_map(|a| &a.values) {
         let Some(key) = key.text() else { continue };
         if signature.open || signature.param(key).is_some() || key == "test" {

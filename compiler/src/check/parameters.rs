@@ -173,7 +173,7 @@ pub fn bind<'t>(
 }
 
 struct Given {
-    name: &'static str,
+    name: String,
     key: String,
     span: Span,
 }
@@ -312,10 +312,10 @@ impl<'t> Binder<'_, 't> {
                         .help("remove one of the two"),
                 );
             }
-            self.given.push(Given { name: param.name, key: key.to_owned(), span });
+            self.given.push(Given { name: param.name.to_string(), key: key.to_owned(), span });
         }
-        if let Some(value) = self.value(&param.ty, key, Some(param.name), argument) {
-            self.bound.args.insert(param.name.to_owned(), value);
+        if let Some(value) = self.value(&param.ty, key, Some(&param.name), argument) {
+            self.bound.args.insert(param.name.to_string(), value);
         }
     }
 
@@ -355,7 +355,7 @@ impl<'t> Binder<'_, 't> {
             .signature
             .params
             .iter()
-            .flat_map(|p| std::iter::once(p.name).chain(p.aliases.iter().copied()))
+            .flat_map(|p| std::iter::once(&*p.name).chain(p.aliases.iter().copied()))
             .collect();
         let candidates = own.iter().copied().chain(GENERIC).chain(REQUISITES);
         let meant = MEANT
@@ -421,7 +421,7 @@ impl<'t> Binder<'_, 't> {
         let name = || signature.name();
         let place = function.name_span();
         for param in self.signature.params.iter().filter(|p| p.required && !p.primary) {
-            if !self.is_given(param.name) {
+            if !self.is_given(&param.name) {
                 let message = format!("`{}` needs the parameter `{}`", name(), param.name);
                 let diagnostic = Diagnostic::new(&MISSING_PARAMETER, place, message);
                 self.diagnostics.push(diagnostic.help(format!("add `- {}: …`, {}", param.name, what(param))));
@@ -461,7 +461,7 @@ impl<'t> Binder<'_, 't> {
                 continue;
             };
             let mut given: Vec<(&str, Span)> =
-                self.given.iter().filter(|g| names.contains(&g.name)).map(|g| (g.name, g.span)).collect();
+                self.given.iter().filter(|g| names.contains(&&*g.name)).map(|g| (&*g.name, g.span)).collect();
             given.sort_by_key(|(_, span)| (span.file, span.start));
             for (index, (name, span)) in given.iter().enumerate() {
                 let clash = given[..index].iter().find(|(n, at)| n != name && !self.exclusive(*at, *span));
@@ -547,7 +547,7 @@ pub fn check_name(signature: &Signature, node: &Node, diagnostics: &mut Vec<Diag
             decoded.value
         }
         Err(error) => {
-            diagnostics.push(error.into_diagnostic(primary.name));
+            diagnostics.push(error.into_diagnostic(&primary.name));
             None
         }
     }

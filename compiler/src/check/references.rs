@@ -239,7 +239,7 @@ pub(super) fn is_written(unit: &Unit, span: Span, text: &str) -> bool {
     unit.tree.text.get(span.range()).is_some_and(|written| written.trim_matches(['\'', '"']) == text)
 }
 
-pub(super) fn capitalised(text: &str) -> String {
+pub(crate) fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map(|c| c.to_uppercase().collect::<String>() + chars.as_str()).unwrap_or_default()
 }

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     diagnostic::nearest,
+    modules::is_module,
     project::{Project, Reference, TreeFile, TreeKind},
     settings::SCHEMA_FILE,
     source::Span,
@@ -144,6 +145,7 @@ impl<'a> Workspace<'a> {
     pub fn open(
         project: &'a Project,
         registry: &'a Registry,
+        custom: &CustomModules,
         options: &CheckOptions,
         memory: &mut Memory,
     ) -> Result<(Self, Vec<Unreadable>), CheckError> {
@@ -152,14 +154,14 @@ impl<'a> Workspace<'a> {
         let known = memory.selection.take().filter(|known| {
             generation.is_some() && known.generation == generation && options.paths.is_empty()
         });
-        let Selection { candidates, custom, .. } = match known {
+        let Selection { candidates, opaque, .. } = match known {
             Some(known) => known,
             None => select(project, options)?,
         };
+        let custom = custom.with_opaque(&opaque);
         memory.begin(generation, &custom);
         if options.paths.is_empty() {
-            let (candidates, custom) = (candidates.clone(), custom.clone());
-            memory.selection = Some(Selection { generation, candidates, custom });
+            memory.selection = Some(Selection { generation, candidates: candidates.clone(), opaque });
         }
         let mut unreadable = Vec::new();
         let mut parsed: Vec<(Candidate, Kept)> = Vec::with_capacity(candidates.len());
@@ -641,12 +643,13 @@ pub struct Selection {
     generation: Option<u64>,
     /// Sorted by path.
     candidates: Vec<Candidate>,
-    custom: CustomModules,
+    /// Names of modules of which nothing more is known.
+    opaque: BTreeSet<String>,
 }
 
 fn select(project: &Project, options: &CheckOptions) -> Result<Selection, CheckError> {
     let mut candidates: BTreeMap<Arc<str>, Candidate> = BTreeMap::new();
-    let mut custom = CustomModules::new();
+    let mut opaque = BTreeSet::new();
     let environments: Vec<Arc<str>> = project.environments().map(Arc::from).collect();
     for env in &environments {
         for kind in [TreeKind::States, TreeKind::Settings] {
@@ -662,13 +665,13 @@ fn select(project: &Project, options: &CheckOptions) -> Result<Selection, CheckE
             }
         }
         for file in project.files_below(TreeKind::States, env, "") {
-            note_custom_module(&file.tree_path, &mut custom);
+            note_custom_module(&file.tree_path, &mut opaque);
         }
     }
     if !options.paths.is_empty() {
         restrict(project, options, &mut candidates)?;
     }
-    Ok(Selection { generation: project.generation(), candidates: candidates.into_values().collect(), custom })
+    Ok(Selection { generation: project.generation(), candidates: candidates.into_values().collect(), opaque })
 }
 
 fn restrict(
@@ -714,15 +717,18 @@ fn restrict(
     Ok(())
 }
 
-/// `_modules/x.star`, `_states/x.py`, `_modules/x/…`: the module `x` is the site's own.
-fn note_custom_module(tree_path: &str, custom: &mut CustomModules) {
+/// `_states/x.py`, `_modules/x/…`: the module `x` is the site's own, and what it has is not known.
+fn note_custom_module(tree_path: &str, opaque: &mut BTreeSet<String>) {
+    if is_module(tree_path) {
+        return;
+    }
     let segments: Vec<&str> = tree_path.split('/').collect();
     for pair in segments.windows(2) {
         if let [dir, name] = pair
             && matches!(*dir, "_modules" | "_states" | "_utils" | "_runners")
         {
             let stem = name.split('.').next().unwrap_or(name);
-            custom.insert(stem.to_owned());
+            opaque.insert(stem.to_owned());
         }
     }
 }

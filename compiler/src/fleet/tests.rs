@@ -9,18 +9,18 @@ use crate::{
 fn registry() -> Registry {
     let mut registry = Registry::new();
     registry.add(Signature {
-        module: "test",
-        function: "nop",
+        module: "test".into(),
+        function: "nop".into(),
         kind: FunctionKind::State,
-        doc: "",
+        doc: "".into(),
         params: vec![Param {
-            name: "name",
+            name: "name".into(),
             aliases: &[],
             ty: Type::Str,
             default: None,
             required: false,
             primary: true,
-            doc: "",
+            doc: "".into(),
             inert: None,
         }],
         constraints: Vec::new(),

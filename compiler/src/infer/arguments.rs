@@ -181,7 +181,7 @@ impl<'t> Engine<'_, 't> {
             let span = first.map_or(place, |a| a.value.span);
             let message =
                 format!("`{name}` takes {}, and is given {positional}", count(params.len(), "argument"));
-            let names: Vec<&str> = params.iter().map(|p| p.name).collect();
+            let names: Vec<&str> = params.iter().map(|p| &*p.name).collect();
             let diagnostic = Diagnostic::new(&WRONG_ARGUMENT, span, message);
             self.push(if names.is_empty() {
                 diagnostic
@@ -195,7 +195,7 @@ impl<'t> Engine<'_, 't> {
                 || args
                     .iter()
                     .filter_map(|a| a.name.as_ref())
-                    .any(|(n, _)| n == param.name || param.aliases.contains(&n.as_str()))
+                    .any(|(n, _)| *n == param.name || param.aliases.contains(&n.as_str()))
         };
         if let Some((_, param)) = params
             .iter()

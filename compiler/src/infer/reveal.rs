@@ -3,6 +3,7 @@
 use super::{Data, Engine, World, ty::Ty};
 use crate::{
     check::{CheckError, CheckOptions, Memory, workspace::Workspace},
+    modules::CustomModules,
     project::Project,
     source::Span,
     types::Registry,
@@ -56,7 +57,9 @@ pub fn reveal_at(
 ) -> Result<Option<Revealed>, CheckError> {
     let options = CheckOptions { paths: vec![path.to_owned()], ..CheckOptions::default() };
     let mut memory = Memory::default();
-    let (workspace, _) = Workspace::open(project, registry, &options, &mut memory)?;
+    let custom = CustomModules::read(project);
+    let registry = custom.add_to(registry);
+    let (workspace, _) = Workspace::open(project, &registry, &custom, &options, &mut memory)?;
     let data = Data::of(&workspace, &mut memory);
     let Some(index) = workspace.by_path.get(path).copied() else { return Ok(None) };
     let Some(unit) = workspace.units.get(index) else { return Ok(None) };

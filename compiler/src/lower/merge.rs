@@ -218,7 +218,7 @@ pub(super) fn replace<'u>(
     for change in changes {
         let Some(key) = change.key.text() else { continue };
         if requisite_of_key(&key).is_none() && key != "use" && key != "use_in" {
-            let canonical = |word: &str| signature.and_then(|s| s.param(word)).map(|p| p.name);
+            let canonical = |word: &str| signature.and_then(|s| s.param(word)).map(|p| &p.name);
             let param = canonical(&key);
             arguments.retain(|a| {
                 a.key.text().is_none_or(|k| k != key && (param.is_none() || canonical(&k) != param))

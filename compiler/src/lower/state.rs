@@ -51,7 +51,7 @@ impl Preparer<'_> {
         }
         let template = Template::default();
         let bound = bind(&draft.function, &signature, Extent::Whole, &template, &mut self.diagnostics);
-        let primary = signature.primary().map(|p| p.name);
+        let primary = signature.primary().map(|p| &*p.name);
         let base = Base { draft, sls, env, primary };
         let entries = bound.names.map(|n| self.names(n)).unwrap_or_default();
         if entries.is_empty() {
@@ -95,8 +95,8 @@ impl Preparer<'_> {
         }
         let secret = params
             .iter()
-            .filter(|p| p.ty.is_secret() && args.contains_key(p.name))
-            .map(|p| p.name.to_owned())
+            .filter(|p| p.ty.is_secret() && args.contains_key(&*p.name))
+            .map(|p| p.name.to_string())
             .collect();
         let arg_origins: IndexMap<String, ir::Origin> = bound
             .places
@@ -128,10 +128,10 @@ impl Preparer<'_> {
         let (module, function) = draft.function.word_spans();
         check_function(&draft.name, module, function, self.registry, self.custom, &mut self.diagnostics);
         let open = crate::types::Signature {
-            module: "",
-            function: "",
+            module: "".into(),
+            function: "".into(),
             kind: crate::types::FunctionKind::State,
-            doc: "",
+            doc: "".into(),
             params: Vec::new(),
             constraints: Vec::new(),
             open: true,
@@ -196,7 +196,7 @@ struct Base<'b> {
     draft: &'b Draft<'b>,
     sls: &'b str,
     env: &'b str,
-    primary: Option<&'static str>,
+    primary: Option<&'b str>,
 }
 
 struct NameEntry<'t> {
@@ -242,12 +242,12 @@ pub(super) fn inherit(to: &mut ir::Node, from: &ir::Node, registry: &Registry) {
         registry.get(crate::types::FunctionKind::State, &to.function.module, &to.function.function).cloned();
     let from_primary = registry
         .get(crate::types::FunctionKind::State, &from.function.module, &from.function.function)
-        .and_then(|s| s.primary().map(|p| p.name));
+        .and_then(|s| s.primary().map(|p| &*p.name));
     let mut inherited = Map::new();
     for (name, value) in &from.args {
         let known = signature
             .as_ref()
-            .is_some_and(|s| s.open || s.params.iter().any(|p| p.name == name && !p.primary));
+            .is_some_and(|s| s.open || s.params.iter().any(|p| p.name == *name && !p.primary));
         if known && Some(name.as_str()) != from_primary && !to.args.contains_key(name) {
             inherited.insert(name.clone(), value.clone());
         }

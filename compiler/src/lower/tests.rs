@@ -36,13 +36,13 @@ impl Renderer for Plain<'_> {
 
 fn param(name: &'static str, ty: Type) -> Param {
     Param {
-        name,
+        name: name.into(),
         aliases: &[],
         ty,
         default: None,
         required: false,
         primary: name == "name",
-        doc: "",
+        doc: "".into(),
         inert: None,
     }
 }
@@ -52,10 +52,10 @@ fn registry() -> Registry {
     let mut add = |name: &'static str, params: Vec<Param>, constraints: Vec<Constraint>| {
         let (module, function) = name.split_once('.').unwrap();
         registry.add(Signature {
-            module,
-            function,
+            module: module.into(),
+            function: function.into(),
             kind: FunctionKind::State,
-            doc: "",
+            doc: "".into(),
             params,
             constraints,
             open: false,
@@ -102,7 +102,7 @@ fn run(files: &[(&str, &str)], request: Request) -> (Lowered, Arc<crate::source:
     let lowered = lower(&LowerInput {
         project: &project,
         registry: &registry(),
-        custom: &CustomModules::new(),
+        custom: &CustomModules::default(),
         renderer: &Plain(&project),
         facts: &facts,
         settings: &Value::Null,

@@ -17,6 +17,7 @@ pub use roots::{Root, TreeFile, TreeKind};
 pub use templates::ProjectTemplates;
 
 use crate::diagnostic::Rule;
+use crate::modules::Module;
 use crate::settings::Unseal;
 use crate::source::{DiskSources, FileId, Files, SourceError, Sources};
 use crate::syntax::{self, Tree};
@@ -64,6 +65,7 @@ pub struct Project {
     unseal: Option<Arc<dyn Unseal>>,
     texts: RwLock<HashMap<String, (FileId, Arc<str>)>>,
     trees: RwLock<HashMap<FileId, Arc<Tree>>>,
+    modules: RwLock<HashMap<FileId, Arc<Module>>>,
 }
 
 impl Project {
@@ -94,6 +96,7 @@ impl Project {
             unseal: options.unseal,
             texts: RwLock::default(),
             trees: RwLock::default(),
+            modules: RwLock::default(),
         })
     }
 
@@ -187,6 +190,16 @@ impl Project {
         Ok(self.trees.write().unwrap_or_else(|e| e.into_inner()).entry(id).or_insert(tree).clone())
     }
 
+    /// The custom module of a project path, parsed once per content.
+    pub fn module(&self, path: &str) -> Result<(FileId, Arc<Module>), SourceError> {
+        let (id, text) = self.read_text(path)?;
+        if let Some(module) = self.modules.read().unwrap_or_else(|e| e.into_inner()).get(&id) {
+            return Ok((id, module.clone()));
+        }
+        let module = Arc::new(Module::read(id, &text));
+        Ok((id, self.modules.write().unwrap_or_else(|e| e.into_inner()).entry(id).or_insert(module).clone()))
+    }
+
     /// Forgets what was read of a path and of all below it (`""` for everything), after it changed.
     pub fn forget_below(&self, path: &str) {
         let inside = |known: &str| {
@@ -216,6 +229,7 @@ impl Project {
         let known = self.texts.write().unwrap_or_else(|e| e.into_inner()).remove(path);
         if let Some((id, _)) = known {
             self.trees.write().unwrap_or_else(|e| e.into_inner()).remove(&id);
+            self.modules.write().unwrap_or_else(|e| e.into_inner()).remove(&id);
         }
     }
 }

@@ -109,7 +109,7 @@ impl Index {
             settings: OnceLock::new(),
             usage: OnceLock::new(),
             data: None,
-            custom: CustomModules::new(),
+            custom: CustomModules::default(),
         }
     }
 
@@ -180,6 +180,7 @@ impl Index {
             let _ = settings.set(known.clone());
         }
         let custom = workspace.custom.clone();
+        let registry = if custom.is_empty() { registry } else { Arc::new(workspace.registry.clone()) };
         Self { project, registry, files, by_path, includes, settings, usage, data: Some(data), custom }
     }
 

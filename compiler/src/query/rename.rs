@@ -166,7 +166,7 @@ fn kept_name(index: &Index, state: &StateAt, old: &str) -> Result<Option<Edit>, 
         crate::types::Constraint::AnyOf(names)
         | crate::types::Constraint::ExactlyOneOf(names)
         | crate::types::Constraint::AtMostOneOf(names) => {
-            names.contains(&primary.name)
+            names.contains(&&*primary.name)
                 && state.arguments.iter().any(|(key, ..)| names.contains(&key.as_str()))
         }
         crate::types::Constraint::Requires(..) => false,

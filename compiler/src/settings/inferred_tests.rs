@@ -16,8 +16,14 @@ fn with(files: &[(&str, &str)], see: impl FnOnce(&Inferred, &Workspace<'_>)) {
     }
     let project = Project::open(Arc::new(sources), OpenOptions::default()).unwrap();
     let registry = Registry::default();
-    let (workspace, _) =
-        Workspace::open(&project, &registry, &CheckOptions::default(), &mut Memory::default()).unwrap();
+    let (workspace, _) = Workspace::open(
+        &project,
+        &registry,
+        &crate::modules::CustomModules::default(),
+        &CheckOptions::default(),
+        &mut Memory::default(),
+    )
+    .unwrap();
     see(&Inferred::of(&workspace), &workspace);
 }
 

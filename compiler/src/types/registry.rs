@@ -3,6 +3,7 @@
 use super::{FunctionKind, Signature};
 use serde::{Deserialize, Serialize};
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, OnceLock},
@@ -51,8 +52,10 @@ impl<'de> Deserialize<'de> for FunctionName {
 pub struct Registry {
     states: BTreeMap<String, BTreeMap<String, Arc<Signature>>>,
     execs: BTreeMap<String, BTreeMap<String, Arc<Signature>>>,
+    /// Functions that custom modules gave.
+    custom: BTreeSet<(FunctionKind, String, String)>,
     /// Modules of functions that ask the fleet.
-    fleet: BTreeSet<&'static str>,
+    fleet: BTreeSet<Cow<'static, str>>,
     /// The runners that orchestrations call, with the names of their arguments.
     runners: BTreeMap<&'static str, Vec<&'static str>>,
     /// What to do instead of functions that are not provided here, by name.
@@ -71,15 +74,50 @@ impl Registry {
     /// Adds a signature; a later one of the same name and kind replaces an earlier one.
     pub fn add(&mut self, signature: Signature) {
         if signature.fleet {
-            self.fleet.insert(signature.module);
+            self.fleet.insert(signature.module.clone());
         }
         let side = match signature.kind {
             FunctionKind::State => &mut self.states,
             FunctionKind::Exec => &mut self.execs,
         };
-        side.entry(signature.module.to_owned())
+        side.entry(signature.module.to_string())
             .or_default()
-            .insert(signature.function.to_owned(), Arc::new(signature));
+            .insert(signature.function.to_string(), Arc::new(signature));
+    }
+
+    /// Adds a function of a custom module; a built-in one is not replaced.
+    pub fn add_custom(&mut self, signature: Signature) {
+        let key = (signature.kind, signature.module.to_string(), signature.function.to_string());
+        if self.get(key.0, &key.1, &key.2).is_none() || self.custom.contains(&key) {
+            self.custom.insert(key);
+            self.add(signature);
+        }
+    }
+
+    /// Whether a custom module gave a function.
+    pub fn is_custom(&self, kind: FunctionKind, module: &str, function: &str) -> bool {
+        !self.custom.is_empty() && self.custom.contains(&(kind, module.to_owned(), function.to_owned()))
+    }
+
+    /// Whether custom modules gave anything.
+    pub fn has_custom(&self) -> bool {
+        !self.custom.is_empty()
+    }
+
+    /// Forgets the functions of custom modules.
+    pub fn forget_custom(&mut self) {
+        for (kind, module, function) in std::mem::take(&mut self.custom) {
+            let side = match kind {
+                FunctionKind::State => &mut self.states,
+                FunctionKind::Exec => &mut self.execs,
+            };
+            if let Some(functions) = side.get_mut(&module) {
+                functions.remove(&function);
+                if functions.is_empty() {
+                    side.remove(&module);
+                }
+            }
+        }
     }
 
     fn side(&self, kind: FunctionKind) -> &BTreeMap<String, BTreeMap<String, Arc<Signature>>> {

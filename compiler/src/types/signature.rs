@@ -1,6 +1,7 @@
 //! The signature of a state or exec function: the single source of its checks, docs, completion and decoding.
 
 use super::{Type, Value};
+use std::borrow::Cow;
 
 /// What calling a function does. `check` calls only [`Effect::Pure`] ones.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,7 +29,7 @@ pub enum FunctionKind {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Param {
     /// Its name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Other names for it, accepted without remark.
     pub aliases: &'static [&'static str],
     /// Its type.
@@ -40,7 +41,7 @@ pub struct Param {
     /// Whether it falls back to the state's id (and `name`).
     pub primary: bool,
     /// One paragraph of documentation.
-    pub doc: &'static str,
+    pub doc: Cow<'static, str>,
     /// Why it has no effect, where it is accepted for the sake of existing trees only.
     pub inert: Option<&'static str>,
 }
@@ -62,13 +63,13 @@ pub enum Constraint {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Signature {
     /// `file`
-    pub module: &'static str,
+    pub module: Cow<'static, str>,
     /// `managed`
-    pub function: &'static str,
+    pub function: Cow<'static, str>,
     /// State or exec function.
     pub kind: FunctionKind,
     /// First line: what it does. The rest: Markdown.
-    pub doc: &'static str,
+    pub doc: Cow<'static, str>,
     /// Parameters, in the order in which positional arguments bind.
     pub params: Vec<Param>,
     /// Rules between them.

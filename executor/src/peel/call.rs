@@ -13,11 +13,12 @@ use std::{
 use tokio::sync::watch;
 use zester_compiler::{
     diagnostic::Diagnostic,
+    modules::CustomModules,
     project::Project,
     settings::Mask,
     types::{Effect, Facts, FunctionKind, Map, Value},
 };
-use zester_stdlib::{Cancel, Peers, facts};
+use zester_stdlib::{Cancel, Library, Peers, facts};
 
 /// What a call came to.
 #[derive(Debug)]
@@ -121,8 +122,17 @@ impl Host {
 
     /// Whether there is a function of this name.
     pub fn knows(&self, function: &str) -> bool {
-        function.split_once('.').is_some_and(|(module, name)| {
-            library().registry().get(FunctionKind::Exec, module, name).is_some()
+        function.split_once('.').is_some_and(|(module, name)| self.effect(module, name).is_some())
+    }
+
+    /// What an exec function does, one of the published tree's modules among them.
+    fn effect(&self, module: &str, function: &str) -> Option<Effect> {
+        let of = |library: &Library| {
+            library.registry().get(FunctionKind::Exec, module, function).map(|signature| signature.effect)
+        };
+        of(&library()).or_else(|| {
+            let custom = CustomModules::read(&*self.trees.project().ok()?);
+            of(&library().with_modules(&custom))
         })
     }
 
@@ -158,10 +168,9 @@ impl Host {
     pub fn is_read_only(&self, call: &Call) -> bool {
         match call.function.split_once('.') {
             Some(("state", _)) => call.test,
-            Some((module, function)) => library()
-                .registry()
-                .get(FunctionKind::Exec, module, function)
-                .is_some_and(|s| matches!(s.effect, Effect::Pure | Effect::Probe)),
+            Some((module, function)) => {
+                matches!(self.effect(module, function), Some(Effect::Pure | Effect::Probe))
+            }
             None => true,
         }
     }

@@ -80,7 +80,7 @@ pub fn parameter(signature: &Signature, param: &Param) -> String {
     if let Some(why) = param.inert {
         text.push_str(&format!("\nHas no effect: {why}.\n"));
     }
-    for constraint in signature.constraints.iter().filter(|c| names(c).contains(&param.name)) {
+    for constraint in signature.constraints.iter().filter(|c| names(c).contains(&&*param.name)) {
         text.push_str(&format!("\n{}\n", rule(constraint)));
     }
     text.push_str(&format!("\nOf `{}`.\n", signature.name()));

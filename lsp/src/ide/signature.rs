@@ -29,19 +29,19 @@ pub fn signature(index: &Index, context: &Context, tree: &Tree, offset: usize) -
     };
     if let Some(name) = &call.function {
         let signature = docs::signature(&index.registry, FunctionKind::Exec, name)?;
-        let names: Vec<String> = signature.params.iter().map(|p| p.name.to_owned()).collect();
+        let names: Vec<String> = signature.params.iter().map(|p| p.name.to_string()).collect();
         let parameters: Vec<(String, String)> = signature
             .params
             .iter()
             .map(|p| {
                 let default = p.default.as_ref().map(|d| format!(" = {d}")).unwrap_or_default();
-                (format!("{}: {}{default}", p.name, docs::short(&p.ty)), p.doc.to_owned())
+                (format!("{}: {}{default}", p.name, docs::short(&p.ty)), p.doc.to_string())
             })
             .collect();
         let shown: Vec<&str> = parameters.iter().map(|(label, _)| label.as_str()).collect();
         return Some(SignatureHelp {
             label: format!("{}({})", signature.name(), shown.join(", ")),
-            doc: signature.doc.to_owned(),
+            doc: signature.doc.to_string(),
             active: place(&names),
             parameters,
         });

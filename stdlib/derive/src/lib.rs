@@ -226,14 +226,14 @@ fn expand(input: &DeriveInput) -> Result<Tokens> {
         let has_default = default.is_some();
         params.push(quote! {
             ::zester_compiler::types::Param {
-                name: #name,
+                name: #name.into(),
                 aliases: &[#(#aliases),*],
                 ty: #ty,
                 default: #default_value,
                 required: !#primary && !#has_default
                     && <#field_ty as ::zester_compiler::types::FromValue>::absent().is_none(),
                 primary: #primary,
-                doc: #doc,
+                doc: #doc.into(),
                 inert: #inert,
             }
         });
@@ -281,10 +281,10 @@ fn expand(input: &DeriveInput) -> Result<Tokens> {
         impl ::zester_compiler::types::Arguments for #ident {
             fn signature() -> ::zester_compiler::types::Signature {
                 ::zester_compiler::types::Signature {
-                    module: #module,
-                    function: #name,
+                    module: #module.into(),
+                    function: #name.into(),
                     kind: ::zester_compiler::types::FunctionKind::#kind,
-                    doc: #doc,
+                    doc: #doc.into(),
                     params: vec![#(#params),*],
                     constraints: vec![#(::zester_compiler::types::Constraint::#constraints),*],
                     open: #open,

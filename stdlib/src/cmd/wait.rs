@@ -13,8 +13,8 @@ pub(crate) struct Wait(Run);
 impl Arguments for Wait {
     fn signature() -> Signature {
         Signature {
-            function: "wait",
-            doc: "Runs a command line when a state it watches changed, and only then.\n\nThe parameters are those of `cmd.run`.",
+            function: "wait".into(),
+            doc: "Runs a command line when a state it watches changed, and only then.\n\nThe parameters are those of `cmd.run`.".into(),
             ..Run::signature()
         }
     }

@@ -10,8 +10,8 @@ pub(crate) struct WaitScript(Script);
 impl Arguments for WaitScript {
     fn signature() -> Signature {
         Signature {
-            function: "wait_script",
-            doc: "Runs a script when a state it watches changed, and only then.\n\nThe parameters are those of `cmd.script`.",
+            function: "wait_script".into(),
+            doc: "Runs a script when a state it watches changed, and only then.\n\nThe parameters are those of `cmd.script`.".into(),
             ..Script::signature()
         }
     }

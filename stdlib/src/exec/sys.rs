@@ -16,14 +16,14 @@ fn matching<'a>(
                 if name.contains(['*', '?']) {
                     crate::pkg::glob(name.as_bytes(), full.as_bytes())
                 } else {
-                    *name == full || name == signature.module
+                    *name == full || *name == signature.module
                 }
             })
     })
 }
 
 fn documentation(signature: &Signature) -> Value {
-    let mut text = signature.doc.to_owned();
+    let mut text = signature.doc.to_string();
     for param in &signature.params {
         text.push_str(&format!("\n\n{}: {}", param.name, param.ty));
         if let Some(default) = &param.default {
@@ -35,7 +35,7 @@ fn documentation(signature: &Signature) -> Value {
 }
 
 fn arguments(signature: &Signature) -> Value {
-    let names: Vec<&str> = signature.params.iter().map(|p| p.name).collect();
+    let names: Vec<&str> = signature.params.iter().map(|p| &*p.name).collect();
     let defaults: Vec<Value> =
         signature.params.iter().map(|p| p.default.clone().unwrap_or_default()).collect();
     Value::Map(Map::from_iter([
@@ -81,7 +81,7 @@ listings! {
 }
 
 fn modules<'a>(all: impl Iterator<Item = &'a Arc<Signature>>) -> Value {
-    let mut names: Vec<&str> = all.map(|s| s.module).collect();
+    let mut names: Vec<&str> = all.map(|s| &*s.module).collect();
     names.dedup();
     names.into()
 }

@@ -24,7 +24,7 @@ impl Request {
         let known = Query::signature();
         for key in options.keys() {
             if known.param(key).is_none() {
-                let names = known.params.iter().map(|p| p.name);
+                let names = known.params.iter().map(|p| &*p.name);
                 return Err(match zester_compiler::diagnostic::nearest(key, names) {
                     Some(near) => format!("a request has no `{key}`; is it `{near}`?"),
                     None => format!("a request has no `{key}`"),

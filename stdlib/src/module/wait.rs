@@ -10,8 +10,8 @@ pub(crate) struct Wait(Run);
 impl Arguments for Wait {
     fn signature() -> Signature {
         Signature {
-            function: "wait",
-            doc: "Calls exec functions when a state it watches changed, and only then.\n\nThe parameters are those of `module.run`.",
+            function: "wait".into(),
+            doc: "Calls exec functions when a state it watches changed, and only then.\n\nThe parameters are those of `module.run`.".into(),
             ..Run::signature()
         }
     }

@@ -91,6 +91,34 @@ fn secrets_reach_who_needs_them_and_nobody_else() {
 }
 
 #[test]
+fn custom_modules_travel_with_the_tree() {
+    let lab = Lab::up(1, 1);
+    lab.write("zester.yaml", "{}\n");
+    lab.write(
+        "states/_modules/site.star",
+        "def put_check(name: str, text: str) -> dict:\n    old = file_read(name) if file_exists(name) else None\n    return {} if old == text else {\"changes\": {\"text\": text}}\n\ndef put(name: str, text: str) -> dict:\n    file_write(name, text)\n    return {\"changes\": {\"text\": text}}\n\ndef family(prefix: str = \"\") -> str:\n    return prefix + facts[\"os\"][\"family\"]\n",
+    );
+    lab.write("states/top.zy", "base:\n  '*': [site]\n");
+    lab.write(
+        "states/site.zy",
+        "{{ facts.lab_root }}/word:\n  site.put:\n    - text: {{ salt['site.family']('is ') }}\n",
+    );
+    lab.run(&["publish", "-C", "tree"]).exits(0);
+    let first = lab.run(&["apply", "-t", "*"]).exits(0);
+    let word = fs::read_to_string(lab.directory().join("web-1/root/word")).unwrap();
+    assert!(word.starts_with("is ") && word.len() > 4, "{word}");
+    let second = lab.run(&["apply", "-t", "*"]).exits(0);
+    assert!(
+        first.stdout.contains("1 changed") && second.stdout.contains("1 unchanged"),
+        "{first:?} {second:?}"
+    );
+    // Where the project is at hand, the function is known before anything is sent.
+    let said = lab.run(&["web-1", "site.family", "-C", "tree"]).exits(0);
+    assert!(said.stdout.contains(word.trim_start_matches("is ")), "{said:?}");
+    assert!(lab.run(&["web-1", "site.famly", "-C", "tree"]).status != 0);
+}
+
+#[test]
 fn no_secret_lies_open_anywhere() {
     let lab = Lab::up(1, 1);
     lab.write("zester.yaml", "{}\n");

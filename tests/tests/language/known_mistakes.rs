@@ -222,6 +222,14 @@ const MISTAKES: &[Mistake] = &[
         files: "a:\n  test.nop:\n    - comment: {{ salt['pkg.version'](pkgname='x') }}\n",
         expected: &[("Z0408", "pkgname", "no argument `pkgname`")],
     },
+    Mistake {
+        number: 49,
+        files: "-- states/_modules/site.star --\ndef configured(name: str, root: str, port: int = 80) -> dict:\n    return {}\n-- states/a.zy --\na:\n  site.configured:\n    - port: many\n",
+        expected: &[
+            ("Z0204", "many", "an integer"),
+            ("Z0205", "site.configured", "needs the parameter `root`"),
+        ],
+    },
     // A secret may stand in a branch and in a list: it is found, masked and published apart.
     Mistake {
         number: 65,

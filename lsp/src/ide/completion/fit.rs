@@ -32,7 +32,7 @@ pub(super) fn of_body(signature: &Signature, body: &Body) -> u32 {
         .params
         .iter()
         .filter(|p| p.required && !p.primary)
-        .filter(|p| !is_there(p.name) && !p.aliases.iter().any(|a| is_there(a)))
+        .filter(|p| !is_there(&p.name) && !p.aliases.iter().any(|a| is_there(a)))
         .count() as u32;
     let lacking = lacking
         + signature

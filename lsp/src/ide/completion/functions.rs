@@ -37,8 +37,10 @@ pub(super) fn functions(
         .signatures(FunctionKind::State)
         .filter(|s| !present.contains(&s.name()))
         .map(|signature| {
-            let name =
-                FunctionName { module: signature.module.to_owned(), function: signature.function.to_owned() };
+            let name = FunctionName {
+                module: signature.module.to_string(),
+                function: signature.function.to_string(),
+            };
             let here = usage.functions.get(&name).copied().unwrap_or(0);
             let own = own.get(&name).copied().unwrap_or(0);
             let mut uses = query::function_weight(&signature.name()) + here * 40 + own.min(10) * 400;
@@ -51,7 +53,7 @@ pub(super) fn functions(
             if present.iter().any(|p| p.starts_with("pkg.")) && signature.name() == "service.running" {
                 uses += 6000;
             }
-            if present.iter().any(|p| p.split('.').next() == Some(signature.module)) {
+            if present.iter().any(|p| p.split('.').next() == Some(&*signature.module)) {
                 uses /= 10;
             }
             // An entry of `extend` says only what it changes.
@@ -75,7 +77,7 @@ fn with_body(asked: &Asked<'_>, item: Item, signature: &Signature, extend: bool)
         return item.insert(format!("{name}:"), false);
     }
     let required: Vec<&str> =
-        signature.params.iter().filter(|p| p.required && !p.primary && !extend).map(|p| p.name).collect();
+        signature.params.iter().filter(|p| p.required && !p.primary && !extend).map(|p| &*p.name).collect();
     let mut text = format!("{}:", escaped(&name));
     for (at, param) in required.iter().enumerate() {
         text.push_str(&format!("\n{pad}- {}: ${{{}}}", escaped(param), at + 1));
@@ -109,7 +111,7 @@ pub(super) fn split(
             let uses = query::function_weight(&signature.name());
             found.push(
                 Item::new(
-                    signature.function,
+                    &*signature.function,
                     ItemKind::Function,
                     by_uses(uses) + fit::of_body(signature, body),
                 )
@@ -119,7 +121,7 @@ pub(super) fn split(
             // An entry of `extend` names the module alone; its function is said elsewhere.
             for param in signature.params.iter().filter(|p| p.inert.is_none()) {
                 if found.iter().all(|i: &Item| i.label != param.name) {
-                    let item = Item::new(param.name, ItemKind::Property, UNUSED + 50)
+                    let item = Item::new(&*param.name, ItemKind::Property, UNUSED + 50)
                         .detail(docs::short(&param.ty))
                         .doc(format!("param {} {}", signature.name(), param.name));
                     found.push(with_value(asked, item, "", &param.ty));
@@ -156,12 +158,12 @@ pub(super) fn parameters(
     let direction = requisites::direction(asked, shape, maps);
     let mut found = Vec::new();
     for (at, param) in signature.iter().flat_map(|s| s.params.iter()).enumerate() {
-        let is_there = present.iter().any(|p| p == param.name || param.aliases.contains(&p.as_str()));
+        let is_there = present.iter().any(|p| *p == param.name || param.aliases.contains(&p.as_str()));
         if is_there || param.inert.is_some() {
             continue;
         }
         // Another name is offered behind the first, unless it is the one that people write.
-        for (number, name) in std::iter::once(&param.name).chain(param.aliases).enumerate() {
+        for (number, name) in std::iter::once(&*param.name).chain(param.aliases.iter().copied()).enumerate() {
             let popular = query::parameter_place(function, name).map_or(0, |at| 4000 - at as u32 * 220);
             // `name` is a parameter of most functions, and no rarer for that than what every state takes.
             let popular = popular.max(query::generic_key(name).map_or(0, |key| key.weight * 18));
@@ -175,7 +177,7 @@ pub(super) fn parameters(
                 fit::of_value(&param.ty, shape)
             };
             let rank = rank + fit;
-            let item = Item::new(*name, ItemKind::Property, rank)
+            let item = Item::new(name, ItemKind::Property, rank)
                 .detail(docs::short(&param.ty))
                 .doc(format!("param {function} {}", param.name));
             found.push(with_value(asked, item, lead, &param.ty));

@@ -3,6 +3,7 @@
 
 mod actions;
 mod completion;
+mod custom;
 mod editor;
 mod names;
 mod structure;

@@ -2,6 +2,7 @@
 
 mod apply;
 mod check;
+mod custom_modules;
 mod editing;
 mod integrations;
 mod interruption;
