@@ -3,7 +3,8 @@
     editor.py --zester PROGRAM --work DIRECTORY [--files N] [--keys N]
 
 Types a line into a state file letter by letter; after each letter it waits for the findings of that version (what an
-editor shows), and asks for completions. Prints a table; asserts nothing.
+editor shows), and asks for completions. Then it types slower than the whole project is checked, and waits for that check after each
+letter: what rules on several files find is known from then on. Prints a table; asserts nothing.
 """
 
 import argparse
@@ -86,7 +87,9 @@ def main():
     started = time.perf_counter()
     server = Server(args.zester, root)
     uri = root.as_uri()
+    # As editors that ask for findings say it: they can be told that there are more.
     capabilities = {"general": {"positionEncodings": ["utf-8"]},
+                    "workspace": {"diagnostics": {"refreshSupport": True}},
                     "textDocument": {"completion": {"completionItem": {"snippetSupport": True}}}}
     server.ask("initialize", {"processId": None, "rootUri": uri, "capabilities": capabilities})
     server.tell("initialized", {})
@@ -107,7 +110,7 @@ def main():
     column = 0
     typed = "\nbench typed:\n  file.managed:\n    - name: /etc/bench\n    - source: zester://x\n    - mode: '0644'\n    - require:\n      - pkg: nginx\n  cmd.run:\n    - name: echo {{ settings.get('a') }}\n"
     keys = (typed * (args.keys // len(typed) + 1))[: args.keys]
-    diagnostics, completions, pulled = [], [], []
+    diagnostics, completions, pulled, checked = [], [], [], []
     for version, key in enumerate(keys, 1):
         position = {"line": line, "character": column}
         began = time.perf_counter()
@@ -130,7 +133,19 @@ def main():
         line, column = (line + 1, 0) if key == "\n" else (line, column + 1)
         server.ask("textDocument/diagnostic", {"textDocument": {"uri": document}})
         pulled.append(time.perf_counter() - began)
+    for version, key in enumerate(keys[:40], 2 * len(keys) + 1):
+        position = {"line": line, "character": column}
+        began = time.perf_counter()
+        server.tell("textDocument/didChange", {
+            "textDocument": {"uri": document, "version": version},
+            "contentChanges": [{"range": {"start": position, "end": position}, "text": key}],
+        })
+        line, column = (line + 1, 0) if key == "\n" else (line, column + 1)
+        server.ask("textDocument/references", {"textDocument": {"uri": document}, "position": {"line": 0, "character": 0},
+                                               "context": {"includeDeclaration": True}})
+        checked.append(time.perf_counter() - began)
     print(f"diagnostics after a keystroke:                    {quantiles(pulled)}")
+    print(f"the whole project checked after a keystroke:      {quantiles(checked)}")
     print(f"completion after a keystroke:                     {quantiles(completions)}")
     print(f"diagnostics after a keystroke and its completion: {quantiles(diagnostics)}")
     # In the middle of the last expression of the document.

@@ -27,7 +27,7 @@ const KEPT_CHECKS: usize = 4;
 /// A check of the whole project waits so long for the next letter.
 const PAUSE: Duration = Duration::from_millis(40);
 /// Letters interrupt the check of the whole project until the last one that came to its end is so old.
-const OLDEST: Duration = Duration::from_secs(2);
+const OLDEST: Duration = Duration::from_secs(10);
 
 /// What the thread knows.
 struct Checker {
