@@ -36,10 +36,7 @@ pub(super) fn unknown_kind(
         functions::check_function(name, first, second, registry, &workspace.custom, diagnostics);
         return diagnostics.len() > before;
     }
-    if elsewhere().any(|m| m == module)
-        || workspace.custom.contains(module)
-        || targets.modules.contains(module)
-    {
+    if elsewhere().any(|m| m == module) || workspace.custom.contains(module) || targets.has_module(module) {
         return false;
     }
     // Without a likely name the rule about states that do not exist says it better, where it can be said.

@@ -1,6 +1,7 @@
 //! What a session keeps of each file between checks, and for how long it is true.
 
 use super::{
+    FastHash,
     allow::Allows,
     fold::Constants,
     functions::CustomModules,
@@ -25,7 +26,7 @@ use std::{
 #[derive(Default)]
 pub struct Memory {
     /// By project path.
-    pub files: HashMap<Arc<str>, Kept>,
+    pub files: HashMap<Arc<str>, Kept, FastHash>,
     /// Which files there were.
     pub selection: Option<Selection>,
     /// The project's list of files that `templates`, `includes` and `sources_of` were looked up in.

@@ -67,6 +67,9 @@ use crate::{
     source::Span,
 };
 
+/// For tables that every check makes anew of all files of one project, whose author slows down no check but his own.
+type FastHash = foldhash::fast::RandomState;
+
 /// What to check, and how loudly.
 #[derive(Clone, Default, Debug)]
 pub struct CheckOptions {

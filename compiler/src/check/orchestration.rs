@@ -81,7 +81,8 @@ pub fn is_step(registry: &Registry, function: &FunctionDecl) -> bool {
 fn steps<'w>(
     workspace: &'w Workspace<'w>,
 ) -> impl Iterator<Item = (usize, &'w Unit, &'w StateDecl, &'w FunctionDecl)> {
-    workspace.states().flat_map(move |(index, unit)| {
+    let with_steps = workspace.states().filter(|(_, unit)| unit.summary.has_steps);
+    with_steps.flat_map(move |(index, unit)| {
         unit.summary.states.iter().flat_map(move |state| {
             let functions = state.functions.iter().filter(|f| is_step(workspace.registry, f));
             functions.map(move |function| (index, unit, state, function))

@@ -1,7 +1,7 @@
 //! What one file means to the others: ids, requisite targets, includes, imports. The only thing the rules that look
 //! across files depend on, so a file is read again only when its own text changes.
 
-use super::{fold::Constants, pattern::Pattern, walk::bindings};
+use super::{fold::Constants, orchestration::is_step, pattern::Pattern, walk::bindings};
 use crate::{
     check::parameters::{Extent, bind},
     diagnostic::Diagnostic,
@@ -142,6 +142,8 @@ pub struct Summary {
     pub looks_like_states: bool,
     /// Whether it looks like data, as far as it has no function: a list, a text, a map of no functions for a body.
     pub looks_like_data: bool,
+    /// Whether some state is a step of an orchestration.
+    pub has_steps: bool,
     /// What is wrong with the shapes.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -165,6 +167,8 @@ impl Summary {
             summary.take(&reader, &file, None);
         }
         summary.take_bodies(tree, &reader);
+        let mut functions = summary.states.iter().flat_map(|state| &state.functions);
+        summary.has_steps = functions.any(|function| is_step(registry, function));
         // What stands behind an error, or in a file that was not understood, is not known.
         if let Some(opaque) = &tree.opaque {
             summary.open.get_or_insert(opaque.span);

@@ -1,7 +1,7 @@
 //! What requisites name: does the state exist, and is it of the kind that is said?
 
 use super::{
-    kinds,
+    FastHash, kinds,
     references::is_written,
     summary::{FunctionDecl, StateDecl},
     workspace::Workspace,
@@ -14,9 +14,8 @@ use crate::{
 use std::{
     cell::OnceCell,
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::OnceLock,
 };
-
-type FastHash = foldhash::fast::RandomState;
 
 /// A state's function under one of its names.
 struct Named<'w> {
@@ -45,6 +44,11 @@ impl<'w> Known<'w> {
     /// Collects the states of some files.
     pub fn of(workspace: &'w Workspace<'_>, files: impl IntoIterator<Item = usize>) -> Self {
         let mut known = Self::default();
+        let files: Vec<usize> = files.into_iter().collect();
+        let states = files.iter().map(|file| workspace.units[*file].summary.states.len()).sum();
+        known.ids.reserve(states);
+        known.by_name.reserve(states);
+        known.named.reserve(states);
         for file in files {
             for state in &workspace.units[file].summary.states {
                 known.ids.extend(state.id.text());
@@ -166,7 +170,7 @@ pub struct Targets<'w> {
     /// Everything in the project.
     pub(super) everywhere: Known<'w>,
     /// Modules of all states in the project, known ones and others.
-    pub(super) modules: BTreeSet<&'w str>,
+    modules: OnceLock<BTreeSet<&'w str>>,
 }
 
 /// What stands in the files that are applied with one for sure or perhaps. Only a target that is nowhere else is
@@ -188,10 +192,18 @@ impl<'w> Targets<'w> {
             }
         }
         let everywhere = Known::of(workspace, workspace.states().map(|(i, _)| i));
-        let functions = workspace.states().flat_map(|(_, u)| &u.summary.states).flat_map(|s| &s.functions);
-        let module = |f: &'w FunctionDecl| f.name.as_ref().map(|n| n.module.as_str()).or(f.module.as_deref());
-        let modules = functions.filter_map(module).collect();
-        Self { includers, everywhere, modules }
+        Self { includers, everywhere, modules: OnceLock::new() }
+    }
+
+    /// Whether some state of the project is of a module. Few ask.
+    pub(super) fn has_module(&self, module: &str) -> bool {
+        let modules = self.modules.get_or_init(|| {
+            let functions = self.everywhere.all().map(|(_, f)| f);
+            functions
+                .filter_map(|f| f.name.as_ref().map(|n| n.module.as_str()).or(f.module.as_deref()))
+                .collect()
+        });
+        modules.contains(module)
     }
 
     /// The files that are applied with one for sure or perhaps: those that include it, and all that these include.

@@ -1,7 +1,7 @@
 //! All files of a check with their summaries, and how they hang together.
 
 use super::{
-    CheckError, CheckOptions,
+    CheckError, CheckOptions, FastHash,
     functions::CustomModules,
     glance::Replaced,
     memory::{Includes, Kept, Memory, Reading},
@@ -82,7 +82,7 @@ pub struct Workspace<'a> {
     /// The files, sorted by path.
     pub units: Vec<Unit>,
     /// Index of each path.
-    pub by_path: HashMap<Arc<str>, usize>,
+    pub by_path: HashMap<Arc<str>, usize, FastHash>,
     /// For each file, what it includes.
     pub includes: Vec<Vec<IncludeEdge>>,
     /// For each file, whether it may include more than is known.
@@ -90,7 +90,7 @@ pub struct Workspace<'a> {
     /// Modules the project brings itself: exec and state functions.
     pub custom: CustomModules,
     /// Files that others include as text or import, by path, with or without their context.
-    pub used_as_template: HashMap<String, bool>,
+    pub used_as_template: HashMap<String, bool, FastHash>,
     /// What is known of each file; some of it for the next check.
     pub kept: Vec<Kept>,
     names: OnceLock<HashMap<String, usize>>,
@@ -99,11 +99,11 @@ pub struct Workspace<'a> {
 /// A workspace without what it borrows.
 pub struct Parts {
     units: Vec<Unit>,
-    by_path: HashMap<Arc<str>, usize>,
+    by_path: HashMap<Arc<str>, usize, FastHash>,
     includes: Vec<Vec<IncludeEdge>>,
     includes_open: Vec<bool>,
     custom: CustomModules,
-    used_as_template: HashMap<String, bool>,
+    used_as_template: HashMap<String, bool, FastHash>,
     kept: Vec<Kept>,
     names: Option<HashMap<String, usize>>,
 }
@@ -165,9 +165,9 @@ impl<'a> Workspace<'a> {
         }
         let mut unreadable = Vec::new();
         let mut parsed: Vec<(Candidate, Kept)> = Vec::with_capacity(candidates.len());
-        let mut seen: HashSet<Arc<str>> = candidates.iter().map(|c| c.path.clone()).collect();
+        let mut seen: HashSet<Arc<str>, FastHash> = candidates.iter().map(|c| c.path.clone()).collect();
         let mut pending = candidates;
-        let mut used_as_template: HashMap<String, bool> = HashMap::new();
+        let mut used_as_template: HashMap<String, bool, FastHash> = HashMap::default();
         let mut frames: BTreeSet<(String, String)> = BTreeSet::new();
         // What the files reach as templates comes in rounds: each round's files name the next one's.
         while !pending.is_empty() {
@@ -234,7 +234,7 @@ impl<'a> Workspace<'a> {
             kept.reading = Some(reading);
             kept_all.push(kept);
         }
-        let by_path: HashMap<Arc<str>, usize> =
+        let by_path: HashMap<Arc<str>, usize, FastHash> =
             units.iter().enumerate().map(|(index, unit)| (unit.path.clone(), index)).collect();
         let mut workspace = Self {
             project,
