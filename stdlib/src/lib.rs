@@ -36,6 +36,7 @@ mod ntp;
 mod pip;
 mod pkg;
 mod pkgrepo;
+mod postgres;
 pub mod provider;
 mod random;
 mod selinux;
@@ -89,6 +90,7 @@ pub fn library() -> Library {
     pip::register(&mut library);
     pkg::register(&mut library);
     pkgrepo::register(&mut library);
+    postgres::register(&mut library);
     selinux::register(&mut library);
     service::register(&mut library);
     ssh_auth::register(&mut library);

@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod cluster;
 pub mod command;
+pub mod debian;
 pub mod editor;
 pub mod entry;
 pub mod expectation;

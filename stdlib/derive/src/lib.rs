@@ -20,7 +20,8 @@
 //! `pure` / `probe` / `command` / `mutating` (exec only), `platforms("debian", …)`, `any_of(…)`,
 //! `exactly_one_of(…)`, `at_most_one_of(…)`, `requires("a", "b")`. On a field, `arg(…)` with: `primary`,
 //! `alias = "…"` (repeatable), `name = "…"`, `default = literal`, `one_of("a", "b")`, `ty = expression of type
-//! Type`, `secret`, `inert = "why"`, `rest` (a `Map` that takes every other named argument).
+//! Type`, `secret`, `inert = "why"`, `rest` (a `Map` that takes every other named argument), `flatten` (another argument struct, whose
+//! parameters stand here). A struct that is only ever flattened into others says `shared` instead of `state(…)`.
 
 use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;
@@ -31,7 +32,7 @@ use syn::{
 };
 
 /// See the crate's documentation.
-#[proc_macro_derive(Arguments, attributes(state, exec, arg))]
+#[proc_macro_derive(Arguments, attributes(state, exec, shared, arg))]
 pub fn derive_arguments(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand(&input).unwrap_or_else(|e| e.to_compile_error()).into()
@@ -70,7 +71,27 @@ struct Function {
     constraints: Vec<Tokens>,
 }
 
+impl Function {
+    /// Of parameters that several functions have; it has no name, and nobody asks for it.
+    fn shared() -> Self {
+        Self {
+            module: String::new(),
+            name: String::new(),
+            exec: false,
+            watches: false,
+            never_changes: false,
+            fleet: false,
+            effect: "Mutating",
+            platforms: Vec::new(),
+            constraints: Vec::new(),
+        }
+    }
+}
+
 fn function_of(input: &DeriveInput) -> Result<Function> {
+    if input.attrs.iter().any(|a| a.path().is_ident("shared")) {
+        return Ok(Function::shared());
+    }
     let attribute = input
         .attrs
         .iter()
@@ -141,6 +162,7 @@ struct Argument {
     primary: bool,
     secret: bool,
     rest: bool,
+    flatten: bool,
     default: Option<Expr>,
     ty: Option<Tokens>,
     inert: Option<LitStr>,
@@ -158,6 +180,8 @@ fn argument_of(field: &Field) -> Result<Argument> {
                 argument.secret = true;
             } else if meta.path.is_ident("rest") {
                 argument.rest = true;
+            } else if meta.path.is_ident("flatten") {
+                argument.flatten = true;
             } else if meta.path.is_ident("alias") {
                 argument.aliases.push(meta.value()?.parse()?);
             } else if meta.path.is_ident("name") {
@@ -199,15 +223,25 @@ fn expand(input: &DeriveInput) -> Result<Tokens> {
     let mut names = Vec::new();
     let mut unused = Vec::new();
     let mut rest = None;
+    let mut groups = Vec::new();
     for field in fields {
         let argument = argument_of(field)?;
         let ident = &field.ident;
+        let field_ty = &field.ty;
+        if argument.flatten {
+            groups.push(quote!(vec![#(#params),*]));
+            params.clear();
+            groups.push(quote!(<#field_ty as ::zester_compiler::types::Arguments>::signature().params));
+            reads.push(quote! {
+                #ident: <#field_ty as ::zester_compiler::types::Arguments>::from_values(values)?
+            });
+            continue;
+        }
         if argument.rest {
             rest = Some(ident);
             continue;
         }
         let Argument { name, aliases, primary, secret, default, ty, inert, .. } = argument;
-        let field_ty = &field.ty;
         let doc = doc_of(&field.attrs);
         let ty = ty.unwrap_or_else(|| quote!(<#field_ty as ::zester_compiler::types::FromValue>::ty()));
         let ty = if secret { quote!(::zester_compiler::types::Type::Secret(Box::new(#ty))) } else { ty };
@@ -258,6 +292,15 @@ fn expand(input: &DeriveInput) -> Result<Tokens> {
         names.push(name);
     }
     let open = rest.is_some();
+    if open && !groups.is_empty() {
+        // The one that takes the rest would take the other struct's parameters, too.
+        return Err(Error::new(input.span(), "`rest` and `flatten` exclude each other"));
+    }
+    let params = if groups.is_empty() {
+        quote!(vec![#(#params),*])
+    } else {
+        quote!([#(#groups,)* vec![#(#params),*]].into_iter().flatten().collect())
+    };
     let rest = rest.map(|ident| {
         quote! {
             #ident: values.iter().filter(|(k, _)| ![#(#names),*].contains(&k.as_str()))
@@ -285,7 +328,7 @@ fn expand(input: &DeriveInput) -> Result<Tokens> {
                     function: #name.into(),
                     kind: ::zester_compiler::types::FunctionKind::#kind,
                     doc: #doc.into(),
-                    params: vec![#(#params),*],
+                    params: #params,
                     constraints: vec![#(::zester_compiler::types::Constraint::#constraints),*],
                     open: #open,
                     effect: ::zester_compiler::types::Effect::#effect,

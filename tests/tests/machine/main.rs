@@ -2,7 +2,9 @@
 
 mod cli;
 mod every_function;
+mod host;
 mod leaks;
+mod postgres;
 mod standard_library;
 mod system;
 mod writes;

@@ -4,25 +4,18 @@
 //! why when they do not; they remove what they made. Packages need a reachable repository. Locks of the tools they
 //! use make them wait for each other, so they take one lock of their own.
 
+use crate::host::Host;
 use std::{
     fs,
     path::Path,
     process::Command,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 use zester_compiler::types::{Map, Value};
-use zester_stdlib::{Context, Library, Machine, provider::fake::FakeMachine};
 
 static LOCK: Mutex<()> = Mutex::new(());
 
-/// A machine that may be changed, for one test at a time.
-struct Host {
-    cx: Context,
-    library: Library,
-    _guard: MutexGuard<'static, ()>,
-}
-
-/// This machine, or `None` with the reason printed.
+/// This machine, for one test at a time, or `None` with the reason printed.
 fn host(test: &str) -> Option<Host> {
     let is_root = fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0);
     let missing = match (is_root, Path::new("/etc/debian_version").exists()) {
@@ -35,38 +28,7 @@ fn host(test: &str) -> Option<Host> {
         return None;
     }
     let guard = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut cx = FakeMachine::new().context();
-    cx.machine = Arc::new(Machine::local());
-    Some(Host { cx, library: zester_stdlib::library(), _guard: guard })
-}
-
-impl Host {
-    /// Test mode, apply, and a second run that must have nothing to do; gives the changes of the apply.
-    #[track_caller]
-    fn converge(&self, function: &str, json: &str) -> Result<Map, String> {
-        let args: Map = serde_json::from_str(json).unwrap();
-        let state = self.library.build(function, &args)?;
-        let test = Context { test: true, ..self.cx.clone() };
-        let foretold = state.plan(&test).map_err(|e| e.message)?;
-        let plan = state.plan(&self.cx).map_err(|e| e.message)?;
-        assert_eq!(foretold.changes, plan.changes, "{function}: test mode and apply differ");
-        let mut changes = plan.changes;
-        if let Some(apply) = plan.apply {
-            let outcome = apply(&self.cx).map_err(|e| e.message)?;
-            if !outcome.changes.is_empty() {
-                assert_eq!(outcome.changes, changes, "{function}: what happened is not what was foretold");
-                changes = outcome.changes;
-            }
-        }
-        let again = state.plan(&self.cx).map_err(|e| e.message)?;
-        assert!(again.apply.is_none(), "{function}: the second run would change again: {:?}", again.changes);
-        Ok(changes)
-    }
-
-    fn call(&self, function: &str, args: &[&str]) -> Value {
-        let args: Vec<Value> = args.iter().map(|a| Value::from(*a)).collect();
-        self.library.call(function, &args, &Map::new(), &self.cx).unwrap()
-    }
+    Some(Host::guarded(guard))
 }
 
 fn succeeds(program: &str, args: &[&str]) -> bool {
