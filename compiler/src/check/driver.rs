@@ -12,8 +12,8 @@ use super::{
 use crate::{
     diagnostic::{Diagnostic, FileCounts, Rule, Severity},
     infer,
-    modules::CustomModules,
-    project::Project,
+    modules::{CustomModules, is_module},
+    project::{Project, TreeKind},
     settings::{Inferred, Schema},
     source::FileId,
     types::Registry,
@@ -72,7 +72,7 @@ pub fn check_with(
     };
     check_all_settings(&workspace, &data.inferred, &is_on, &mut diagnostics);
     let facts = reserved::check_facts(&workspace, &mut diagnostics);
-    let modules = modules::check_modules(&custom, built_in, &mut diagnostics);
+    let modules = modules::check_modules(project, &custom, built_in, options, &mut diagnostics);
     if interrupted() {
         workspace.into_memory(memory);
         return Err(CheckError::Interrupted);
@@ -90,16 +90,16 @@ pub fn check_with(
         unreadable.iter().filter_map(|f| project.files().by_path(&f.path)).map(|f| f.id).collect();
     let others = |file: &FileId| {
         unreadable_ids.contains(file)
-            || (options.paths.is_empty() && (facts.contains(file) || modules.contains(file)))
+            || modules.contains_key(file)
+            || (options.paths.is_empty() && facts.contains(file))
     };
     diagnostics.retain(|d| wanted.contains_key(&d.span.file) || others(&d.span.file));
     for index in wanted.values() {
         diagnostics.extend(workspace.kept[*index].allows.1.iter().cloned());
     }
     diagnostics.retain(|d| {
-        let Some(allows) = wanted.get(&d.span.file).map(|index| &workspace.kept[*index].allows.0) else {
-            return true;
-        };
+        let of_unit = wanted.get(&d.span.file).map(|index| &workspace.kept[*index].allows.0);
+        let Some(allows) = of_unit.or_else(|| modules.get(&d.span.file)) else { return true };
         allows.is_empty() || !allows.allow(d, &project.files().get(d.span.file).lines)
     });
     let mut diagnostics: Vec<Diagnostic> = diagnostics
@@ -123,7 +123,8 @@ pub fn check_with(
             Some(OpaqueFile { path: u.path.to_string(), span: opaque.span, reason: opaque.reason.clone() })
         })
         .collect();
-    let counts = FileCounts { files: wanted.len(), structural: wanted.len() - opaque.len() };
+    let files = wanted.len() + modules.keys().filter(|file| !wanted.contains_key(file)).count();
+    let counts = FileCounts { files, structural: files - opaque.len() };
     workspace.into_memory(memory);
     memory.types = Some(data);
     memory.replaced.clear();
@@ -191,6 +192,10 @@ fn data_is_the_same(workspace: &Workspace<'_>, index: usize, noted: &Noted, chan
 /// What a file's own text is enough for.
 pub(super) fn check_unit(view: &View<'_>, world: &infer::World<'_>, found: &mut Vec<Diagnostic>) {
     let unit = view.unit();
+    // Named by somebody, and no template: what is wrong with a module is found with all modules.
+    if unit.tree_kind == TreeKind::States && is_module(&unit.tree_path) {
+        return;
+    }
     let text_is_foreign = unit.foreign;
     if unit.kind == UnitKind::Template {
         found.extend(unit.tree.diagnostics.iter().filter(|d| is_about_templates(d)).cloned());

@@ -11,6 +11,7 @@ mod annotation;
 mod convert;
 mod docstring;
 pub mod eval;
+mod fit;
 mod host;
 mod literal;
 mod names;
@@ -24,7 +25,7 @@ pub use host::{HOST_FUNCTIONS, HostFunction};
 pub(crate) use rules::RULES;
 pub use rules::{
     CHECK_THAT_CHANGES, MODULE_SYNTAX, SHADOWS_BUILT_IN, UNKNOWN_LOAD, UNKNOWN_MODULE_TYPE, UNKNOWN_NAME,
-    UNUSABLE_SIGNATURE, WRONG_DEFAULT,
+    UNUSABLE_SIGNATURE, WRONG_DEFAULT, WRONG_MODULE_CALL,
 };
 pub(crate) use set::is_module;
 pub use set::{CustomModule, CustomModules, Registered};

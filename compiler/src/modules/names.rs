@@ -1,6 +1,6 @@
 //! What a module names: what its functions need of each other and of the machine, and names that nothing gives.
 
-use super::{CHECK_SUFFIX, Function, UNKNOWN_NAME, eval, place};
+use super::{CHECK_SUFFIX, Function, UNKNOWN_NAME, eval, fit::Functions, place};
 use crate::{
     diagnostic::{Diagnostic, nearest},
     source::{FileId, Span},
@@ -45,7 +45,9 @@ impl Names {
     pub fn of(file: FileId, statement: &AstStmt, found: &mut Vec<Diagnostic>) -> Self {
         let mut names = Self::default();
         names.collect(file, statement);
-        let mut walker = Walker { file, names: &mut names, scopes: Vec::new(), part: String::new(), found };
+        let functions = Functions::of(statement);
+        let mut walker =
+            Walker { file, names: &mut names, functions, scopes: Vec::new(), part: String::new(), found };
         walker.top(statement);
         names
     }
@@ -87,6 +89,12 @@ pub fn is_companion(function: &Function, functions: &[Function]) -> bool {
 }
 
 /// Names that a statement binds in its own scope.
+pub fn bound_by(statement: &AstStmt) -> HashSet<&str> {
+    let mut bound = HashSet::new();
+    binds(statement, &mut bound);
+    bound
+}
+
 fn binds<'a>(statement: &'a AstStmt, bound: &mut HashSet<&'a str>) {
     match &statement.node {
         Stmt::Statements(inner) => inner.iter().for_each(|statement| binds(statement, bound)),
@@ -122,6 +130,7 @@ fn targets<'a>(target: &'a AstAssignTarget, bound: &mut HashSet<&'a str>) {
 struct Walker<'w, 'a> {
     file: FileId,
     names: &'w mut Names,
+    functions: Functions<'a>,
     /// Names of the functions and comprehensions around the place.
     scopes: Vec<HashSet<&'a str>>,
     /// The function at the top of the module that is walked; empty outside of all.
@@ -209,6 +218,17 @@ impl<'a> Walker<'_, 'a> {
             Expr::Dot(object, attribute) => {
                 self.expression(object);
                 self.member(object, &attribute.node, place(self.file, attribute.span));
+            }
+            Expr::Call(callee, arguments) => {
+                self.expression(callee);
+                if let Expr::Identifier(name) = &callee.node
+                    && !self.scopes.iter().any(|scope| scope.contains(&*name.node.ident))
+                {
+                    self.functions.check(self.file, callee, &name.node.ident, &arguments.args, self.found);
+                }
+                for argument in &arguments.args {
+                    self.expression(argument.node.expr());
+                }
             }
             Expr::Lambda(lambda) => {
                 self.defaults(&lambda.params);

@@ -98,6 +98,23 @@ rule! {
     /// ```
     pub UNKNOWN_NAME = "Z0807", "unknown-module-name", Error;
 
+    /// A call inside of a custom module does not fit the function that it names.
+    ///
+    /// The call would fail when it comes to that place.
+    ///
+    /// ```starlark
+    /// def configured(name: str) -> dict:
+    ///     file_write(name, contents = "")
+    ///     return {"changes": {name: "written"}}
+    /// ```
+    ///
+    /// ```starlark
+    /// def configured(name: str) -> dict:
+    ///     file_write(name, content = "")
+    ///     return {"changes": {name: "written"}}
+    /// ```
+    pub WRONG_MODULE_CALL = "Z0809", "wrong-module-call", Error;
+
     /// A companion `X_check` calls something that changes the machine.
     ///
     /// It tells what `X` would do, and runs in test mode; there such a call fails.

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     diagnostic::{Diagnostic, nearest},
     project::{Project, TreeKind},
-    source::{FileId, Files},
+    source::{FileId, Files, Span},
     types::{Effect, FunctionKind, Param, Registry, Signature, Type, Value},
 };
 use std::{
@@ -156,6 +156,24 @@ impl CustomModules {
             all.add_custom(registered.signature.clone());
         }
         Cow::Owned(all)
+    }
+
+    /// Where a function, or one of its parameters, is written.
+    pub fn place(
+        &self,
+        kind: FunctionKind,
+        module: &str,
+        function: &str,
+        param: Option<&str>,
+    ) -> Option<Span> {
+        let registered = self.0.registered.iter().find(|registered| {
+            let signature = &registered.signature;
+            signature.kind == kind && signature.module == module && signature.function == function
+        })?;
+        match param {
+            None => Some(registered.function.span),
+            Some(name) => registered.function.params.iter().find(|p| p.name == name).map(|p| p.span),
+        }
     }
 
     /// The module of a `load` seen from another module: one of the same directory.

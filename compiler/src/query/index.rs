@@ -10,8 +10,9 @@ use crate::{
     },
     infer::Data,
     project::{Project, TreeKind},
+    source::Span,
     syntax::Tree,
-    types::{FunctionName, Registry},
+    types::{FunctionKind, FunctionName, Registry},
 };
 use std::{
     collections::HashMap,
@@ -237,6 +238,21 @@ impl Index {
             }
             Arc::new(tree)
         })
+    }
+
+    /// Where a custom module has a function, or a parameter of it: the file's path and the place.
+    pub fn custom_place(
+        &self,
+        kind: FunctionKind,
+        function: &FunctionName,
+        param: Option<&str>,
+    ) -> Option<(String, Span)> {
+        let FunctionName { module, function } = function;
+        if !self.registry.is_custom(kind, module, function) {
+            return None;
+        }
+        let span = self.custom.place(kind, module, function, param)?;
+        Some((self.project.files().get(span.file).path.to_string(), span))
     }
 
     /// What the project uses, and how often.

@@ -51,6 +51,9 @@ pub fn rename(index: &Index, symbol: &Symbol, new: &str) -> Result<RenameOutcome
             refuse(format!("`{name}` is a fact, which peels report under this name"))
         }
         Symbol::Module(_, name) => refuse(format!("`{name}` is a module of the library")),
+        Symbol::Function(kind, name) if index.custom_place(*kind, name, None).is_some() => {
+            refuse(format!("`{name}` is a function of a custom module, whose text is not changed"))
+        }
         Symbol::Function(_, name) => refuse(format!("`{name}` is a function of the library")),
         Symbol::Parameter(_, function, name) => refuse(format!("`{name}` is a parameter of `{function}`")),
     }

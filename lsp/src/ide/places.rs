@@ -6,6 +6,7 @@ use zester_compiler::{
     query::{Context, Index, Kind, Mention, Role, Symbol},
     source::Span,
     syntax::Tree,
+    types::{FunctionKind, FunctionName},
 };
 
 /// A place in a file.
@@ -101,6 +102,8 @@ pub fn definition(
                 .collect();
             if exact.is_empty() || kind == &Kind::Any { definitions } else { exact }
         }
+        Symbol::Function(kind, name) => custom(index, *kind, name, None),
+        Symbol::Parameter(kind, function, name) => custom(index, *kind, function, Some(name)),
         symbol => everywhere(index, context, &own, symbol, word(symbol))
             .into_iter()
             .filter(|(_, m)| m.role == Role::Definition)
@@ -108,6 +111,12 @@ pub fn definition(
             .collect(),
     };
     (!found.is_empty()).then_some((mention.span, found))
+}
+
+/// Functions of custom modules are written in the project.
+fn custom(index: &Index, kind: FunctionKind, function: &FunctionName, param: Option<&str>) -> Vec<Place> {
+    let place = index.custom_place(kind, function, param);
+    place.map(|(path, span)| here(&path, span)).into_iter().collect()
 }
 
 /// All places that name what stands at a place.

@@ -170,7 +170,7 @@ impl StateFunction for CustomState {
             return Ok(Plan::change(Map::new(), comment, apply));
         };
         let said = self.ask(companion, cx, false)?;
-        if said.changes.is_empty() {
+        if said.changes.is_empty() && !said.pending {
             return Ok(Plan::unchanged(said.comment_or("Nothing has to change")));
         }
         let comment = said.comment_or("Changes are needed");

@@ -17,6 +17,8 @@ pub(super) struct Said {
     pub comment: String,
     /// It says itself that it failed.
     pub failed: bool,
+    /// It says that something would change, and perhaps not what.
+    pub pending: bool,
 }
 
 impl Said {
@@ -40,8 +42,8 @@ impl Said {
                 ("comment", Value::Str(comment)) => said.comment = comment,
                 ("comment", other) => return wrong("text", &other),
                 ("result", Value::Bool(good)) => said.failed = !good,
-                // In test mode, Salt's modules say so of what would change.
-                ("result", Value::Null) => {}
+                // Salt's modules say so of what would change.
+                ("result", Value::Null) => said.pending = true,
                 ("result", other) => return wrong("true or false", &other),
                 _ => {
                     let near = match (&*key, nearest(&key, KEYS)) {

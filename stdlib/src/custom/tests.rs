@@ -146,6 +146,16 @@ fn exec_functions_take_what_templates_give() {
 }
 
 #[test]
+fn a_companion_may_leave_open_what_changes() {
+    let text = "def put_check(name: str) -> dict:\n    return {'result': None}\n\ndef put(name: str) -> dict:\n    return {'changes': {'it': 'done'}}\n";
+    let (machine, library) = (FakeMachine::new(), library(text));
+    let cx = machine.context();
+    let state = library.build("site.put", &map(r#"{"name": "x"}"#)).unwrap();
+    let outcome = plan(&*state, &cx).apply.unwrap()(&cx).unwrap();
+    assert_eq!((outcome.changes, outcome.unchanged), (map(r#"{"it": "done"}"#), false));
+}
+
+#[test]
 fn what_only_looks_changes_nothing() {
     let text = "def seen_check(name: str) -> dict:\n    f = file_write\n    f(name, '')\n    return {}\n\ndef seen(name: str) -> dict:\n    return {}\n";
     let (machine, library) = (FakeMachine::new(), library(text));

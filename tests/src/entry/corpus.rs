@@ -41,6 +41,21 @@ pub(super) fn files() -> Vec<Vec<u8>> {
     all
 }
 
+/// Custom modules of the fixtures and of the book, and one that uses all of the language.
+pub(super) fn modules() -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    for fixture in below("check", &is_source) {
+        let files = crate::archive::files(&String::from_utf8_lossy(&fixture), "states/a.zy");
+        let modules = files.into_iter().filter(|(path, _)| path.strip_suffix(".star").is_some());
+        all.extend(modules.map(|(_, text)| text.into_bytes()));
+    }
+    let book = fs::read_to_string(crate::repository().join("docs/custom-modules.md")).unwrap_or_default();
+    let blocks = book.split("```").filter_map(|block| block.strip_prefix("starlark "));
+    all.extend(blocks.filter_map(|block| Some(block.split_once('\n')?.1.as_bytes().to_vec())));
+    all.extend([&include_bytes!("language.star")[..]].map(<[u8]>::to_vec));
+    all
+}
+
 pub(super) fn settings() -> Vec<Vec<u8>> {
     let mut all = below("trees", &|name| is_source(name) && name.contains("/settings/"));
     all.push(

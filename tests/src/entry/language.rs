@@ -4,11 +4,15 @@ use super::spans;
 use std::{fmt::Write, sync::Arc};
 use zester_compiler::{
     diagnostic::{self, Diagnostic, FileCounts},
+    modules::{
+        CustomModules,
+        eval::{self, Host},
+    },
     project::{Config, OpenOptions, Project},
     source::{Files, MemorySources, Span},
     syntax::{self, Hole, segment},
     target::{Form, Nodegroups, Subject, Target},
-    types::{Facts, Value},
+    types::{Facts, Map, Registry, Value},
 };
 
 fn text_of(data: &[u8]) -> String {
@@ -46,6 +50,39 @@ pub fn parse(data: &[u8]) {
     assert_eq!(shown(&tree.diagnostics), shown(&again.diagnostics));
     assert_eq!(format!("{:?}", tree.root), format!("{:?}", again.root));
     renderings(&tree.diagnostics, &files);
+}
+
+/// A custom module: read, and each of its functions run, on a machine where nothing is there.
+pub fn module(data: &[u8]) {
+    struct Nothing;
+    impl Host for Nothing {
+        fn call(&self, name: &str, _: &Map) -> Result<Value, String> {
+            if name.starts_with("file_") { Ok(Value::Null) } else { Err("there is nothing".to_owned()) }
+        }
+        fn data(&self, _: eval::Data) -> Value {
+            Value::Map(Map::new())
+        }
+        fn log(&self, _: &'static str, _: String) {}
+        fn stop(&self) -> Option<String> {
+            None
+        }
+    }
+    let text = text_of(data);
+    let sources = MemorySources::new().with("states/_modules/m.star", text.as_str());
+    let project = Project::open(Arc::new(sources), OpenOptions::default()).expect("it has no configuration");
+    let custom = CustomModules::read(&project);
+    let mut found = Vec::new();
+    custom.check(&Registry::new(), &mut found);
+    spans::of_diagnostics(project.files(), &found);
+    renderings(&found, project.files());
+    let limits = eval::Limits { steps: 20_000, memory_bytes: 1 << 20, depth: 200 };
+    for (number, module) in custom.modules().iter().enumerate() {
+        for function in &module.module.functions {
+            let given = function.params.iter().filter(|p| p.is_required());
+            let arguments = given.map(|p| (p.name.clone(), Value::from("x"))).collect();
+            let _ = eval::call(&custom, number, &function.name, &arguments, &Nothing, limits);
+        }
+    }
 }
 
 /// Whoever shows findings shows them all.

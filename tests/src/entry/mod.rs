@@ -34,6 +34,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry { name: "render", run: machine::render, corpus: corpus::files, cost: 5 },
     Entry { name: "lower", run: machine::lower, corpus: corpus::files, cost: 5 },
     Entry { name: "settings", run: machine::settings, corpus: corpus::settings, cost: 5 },
+    Entry { name: "module", run: language::module, corpus: corpus::modules, cost: 3 },
     Entry { name: "wire", run: wire::structs, corpus: wire::corpus, cost: 1 },
     Entry { name: "signed", run: wire::signed, corpus: wire::signed_corpus, cost: 2 },
     Entry { name: "token", run: wire::token, corpus: wire::token_corpus, cost: 2 },

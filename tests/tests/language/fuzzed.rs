@@ -271,8 +271,8 @@ macro_rules! entries {
 }
 
 entries!(
-    parse, expression, rendered, target, config, facts, check, render, lower, settings, wire, signed, token,
-    journal
+    parse, expression, rendered, target, config, facts, check, render, lower, settings, module, wire, signed,
+    token, journal
 );
 
 #[test]

@@ -322,23 +322,37 @@ impl Interpreter<'_> {
             };
             keyed.push((by, item));
         }
-        let mut failed = None;
-        // One way round, so that what is equal keeps its order when reversed, too.
         let reverse = reverse.is_some_and(|reverse| self.truth(&reverse));
-        keyed.sort_by(|(a, _), (b, _)| {
-            if failed.is_some() {
-                return Ordering::Equal;
+        let sorted = self.merge_sorted(keyed, reverse)?;
+        self.heap.list(sorted.into_iter().map(|(_, item)| item).collect())
+    }
+
+    /// Sorts by the first of each pair; what is equal keeps its order, reversed or not. The library's sort may panic
+    /// where an order is none, and mixed numbers have none.
+    fn merge_sorted(&mut self, mut items: Vec<(V, V)>, reverse: bool) -> Run<Vec<(V, V)>> {
+        let mut width = 1;
+        while width < items.len() {
+            let mut merged = Vec::with_capacity(items.len());
+            let mut rest = items.into_iter();
+            loop {
+                let left: Vec<_> = rest.by_ref().take(width).collect();
+                if left.is_empty() {
+                    break;
+                }
+                let right: Vec<_> = rest.by_ref().take(width).collect();
+                let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
+                while let (Some((a, _)), Some((b, _))) = (left.peek(), right.peek()) {
+                    let order = self.compare(b, a)?;
+                    let takes_right = order == if reverse { Ordering::Greater } else { Ordering::Less };
+                    merged.extend(if takes_right { right.next() } else { left.next() });
+                }
+                merged.extend(left);
+                merged.extend(right);
             }
-            let (a, b) = if reverse { (b, a) } else { (a, b) };
-            self.compare(a, b).unwrap_or_else(|fault| {
-                failed = Some(fault);
-                Ordering::Equal
-            })
-        });
-        match failed {
-            Some(fault) => Err(fault),
-            None => self.heap.list(keyed.into_iter().map(|(_, item)| item).collect()),
+            items = merged;
+            width = width.saturating_mul(2);
         }
+        Ok(items)
     }
 
     fn extreme(&mut self, name: &'static str, mut arguments: Arguments) -> Run<V> {

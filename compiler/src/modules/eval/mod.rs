@@ -1,7 +1,10 @@
 //! Runs functions of custom modules.
 //!
-//! The grammar is the `starlark_syntax` crate's; running is done here, since what a module may use must be bounded
-//! exactly: every step is counted, and memory is paid for before it is taken. Integers have 64 bits.
+//! The grammar is the `starlark_syntax` crate's; running is done here. What a module may use must be bounded exactly:
+//! every step is counted, and memory is paid for before it is taken. The `starlark` crate looks at both now and then,
+//! after the fact (its `"x" * n` takes all that is there), and turns on `serde_json/arbitrary_precision` for the whole
+//! program, under which a number with a fraction is read as a map wherever a value can be anything. Integers have 64
+//! bits.
 //!
 //! *Invariants:* a call ends, within its [`Limits`]; nothing of it is left when it has ended; the machine is reached
 //! through the [`Host`] alone.
@@ -42,8 +45,11 @@ impl Default for Limits {
     }
 }
 
-/// Stack of a call: enough for [`Limits::depth`] in an unoptimised build.
-const STACK_BYTES: usize = 192 * 1024 * 1024;
+/// Stack of a call. Where it does not suffice for [`Limits::depth`], calls are nested too deep all the same.
+const STACK_BYTES: usize = if cfg!(debug_assertions) { 192 << 20 } else { 48 << 20 };
+
+/// Most bytes of a message.
+const MESSAGE_BYTES: usize = 4_000;
 
 /// What a module reaches beyond itself.
 pub trait Host {
@@ -95,8 +101,20 @@ pub fn call(
 ) -> Result<Value, Fault> {
     stacker::grow(STACK_BYTES, || {
         let mut interpreter = Interpreter::new(set, host, limits);
-        interpreter.entry(module, function, arguments).map_err(|fault| *fault)
+        interpreter
+            .entry(module, function, arguments)
+            .map_err(|fault| Fault { message: cut(fault.message, MESSAGE_BYTES), ..*fault })
     })
+}
+
+/// A text of at most so many bytes.
+fn cut(mut text: String, bytes: usize) -> String {
+    if text.len() > bytes {
+        let end = (0..=bytes).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 /// Functions of the language.

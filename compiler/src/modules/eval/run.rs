@@ -80,6 +80,12 @@ pub struct Interpreter<'a> {
 /// Steps between two looks at whether the call must end.
 const ASK_EVERY: u64 = 1_000;
 
+/// Most bytes that a call gives out; it travels and is kept.
+const RESULT_BYTES: usize = 4 << 20;
+
+/// Stack that is left to whatever a call does besides calling.
+const SPARE_STACK_BYTES: usize = 512 * 1024;
+
 /// What a scope costs.
 const SCOPE_BYTES: usize = 160;
 
@@ -115,7 +121,7 @@ impl<'a> Interpreter<'a> {
         }
         self.scope = scope;
         let result = self.call(&callee, given)?;
-        let mut budget = self.limits.memory_bytes;
+        let mut budget = RESULT_BYTES.min(self.limits.memory_bytes);
         convert::to_value(&self.heap, &result, 0, &mut budget)
     }
 
@@ -138,7 +144,8 @@ impl<'a> Interpreter<'a> {
 
     /// Does something one level deeper.
     pub fn deeper<T>(&mut self, work: impl FnOnce(&mut Self) -> Run<T>) -> Run<T> {
-        if self.depth >= self.limits.depth {
+        let is_full = stacker::remaining_stack().is_some_and(|left| left < SPARE_STACK_BYTES);
+        if self.depth >= self.limits.depth || is_full {
             return fault(format!(
                 "Calls are nested too deep; does `{}` call itself without an end?",
                 self.name()

@@ -83,6 +83,8 @@ fn expressions_are_those_of_the_language() {
         ("'%s is %d%%' % ('a', 5)", r#""a is 5%""#),
         ("f'{1 + 1} {[\"x\"]}'", r#""2 [\"x\"]""#),
         ("sorted([3, 1, 2], reverse=True), max('b', 'a'), min([2, 1])", r#"[[3,2,1],"b",1]"#),
+        ("sorted(['b1', 'a2', 'c1'], key=lambda t: t[1], reverse=True)", r#"["a2","b1","c1"]"#),
+        ("sorted([x * 7 % 10 for x in range(10)])", "[0,1,2,3,4,5,6,7,8,9]"),
         ("sorted(['bb', 'a'], key=lambda t: len(t))", r#"["a","bb"]"#),
         (
             "' a b '.split(), 'a,b,c'.split(',', 1), '\\n'.join(['x', 'y'])",

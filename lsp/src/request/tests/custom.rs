@@ -41,6 +41,23 @@ fn they_are_completed() {
 }
 
 #[test]
+fn they_are_found_in_their_module() {
+    for (states, wanted) in [
+        ("a:\n  site.conf<|>igured: []\n", "states/_modules/site.star:1"),
+        ("a:\n  site.configured:\n    - po<|>rt: 80\n", "states/_modules/site.star:1"),
+        (
+            "a:\n  test.nop:\n    - comment: {{ salt['site.add<|>ress']('x') }}\n",
+            "states/_modules/site.star:9",
+        ),
+    ] {
+        let mut editor = at(states);
+        let found = editor.at_cursor("textDocument/definition", &json!({})).unwrap();
+        let places = editor.places(&found);
+        assert!(places.len() == 1 && places[0].starts_with(wanted), "{states}: {places:?}");
+    }
+}
+
+#[test]
 fn they_are_explained() {
     for (states, wanted) in [
         ("a:\n  site.conf<|>igured: []\n", "Configures a site."),

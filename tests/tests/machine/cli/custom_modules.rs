@@ -117,6 +117,11 @@ fn a_module_that_is_wrong_is_reported_where_it_is_wrong() {
     ]);
     let checked = tree.run(&["check", "--format", "short"]).exits(1);
     assert!(checked.stdout.contains("states/_modules/site.star:1:26"), "{checked:#?}");
+    // Modules are files like others where some are asked for.
+    let one = tree.run(&["check", "--format", "short", "states/_modules/site.star"]).exits(1);
+    assert_eq!(one.stdout, checked.stdout);
+    tree.write("states/other.zy", "a:\n  test.nop: []\n");
+    tree.run(&["check", "states/other.zy"]).exits(0);
     let applied = tree.apply(&["site"]);
     assert_eq!(applied.status, 1, "{applied:#?}");
     assert!(applied.stdout.contains("is not valid, states/_modules/site.star:1:26"), "{applied:#?}");
