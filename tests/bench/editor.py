@@ -72,6 +72,16 @@ def quantiles(values):
     return f"p50 {at(0.5):7.1f}  p99 {at(0.99):7.1f}  max {ordered[-1] * 1000:7.1f} ms"
 
 
+def press(server, document, version, key, line, column):
+    """Types one key, and says where the cursor is then."""
+    position = {"line": line, "character": column}
+    server.tell("textDocument/didChange", {
+        "textDocument": {"uri": document, "version": version},
+        "contentChanges": [{"range": {"start": position, "end": position}, "text": key}],
+    })
+    return (line + 1, 0) if key == "\n" else (line, column + 1)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--zester", required=True)
@@ -112,35 +122,20 @@ def main():
     keys = (typed * (args.keys // len(typed) + 1))[: args.keys]
     diagnostics, completions, pulled, checked = [], [], [], []
     for version, key in enumerate(keys, 1):
-        position = {"line": line, "character": column}
         began = time.perf_counter()
-        server.tell("textDocument/didChange", {
-            "textDocument": {"uri": document, "version": version},
-            "contentChanges": [{"range": {"start": position, "end": position}, "text": key}],
-        })
-        line, column = (line + 1, 0) if key == "\n" else (line, column + 1)
+        line, column = press(server, document, version, key, line, column)
         _, took = server.ask("textDocument/completion", {"textDocument": {"uri": document}, "position": {"line": line, "character": column}})
         completions.append(took)
         server.ask("textDocument/diagnostic", {"textDocument": {"uri": document}})
         diagnostics.append(time.perf_counter() - began)
     for version, key in enumerate(keys, len(keys) + 1):
-        position = {"line": line, "character": column}
         began = time.perf_counter()
-        server.tell("textDocument/didChange", {
-            "textDocument": {"uri": document, "version": version},
-            "contentChanges": [{"range": {"start": position, "end": position}, "text": key}],
-        })
-        line, column = (line + 1, 0) if key == "\n" else (line, column + 1)
+        line, column = press(server, document, version, key, line, column)
         server.ask("textDocument/diagnostic", {"textDocument": {"uri": document}})
         pulled.append(time.perf_counter() - began)
     for version, key in enumerate(keys[:40], 2 * len(keys) + 1):
-        position = {"line": line, "character": column}
         began = time.perf_counter()
-        server.tell("textDocument/didChange", {
-            "textDocument": {"uri": document, "version": version},
-            "contentChanges": [{"range": {"start": position, "end": position}, "text": key}],
-        })
-        line, column = (line + 1, 0) if key == "\n" else (line, column + 1)
+        line, column = press(server, document, version, key, line, column)
         server.ask("textDocument/references", {"textDocument": {"uri": document}, "position": {"line": 0, "character": 0},
                                                "context": {"includeDeclaration": True}})
         checked.append(time.perf_counter() - began)

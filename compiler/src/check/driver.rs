@@ -7,7 +7,7 @@ use super::{
     settings_files, together, unused, values,
     view::{Noted, View},
     whole,
-    workspace::{UnitKind, Workspace, in_parallel},
+    workspace::{UnitKind, Unreadable, Workspace, in_parallel},
 };
 use crate::{
     diagnostic::{Diagnostic, FileCounts, Rule, Severity},
@@ -42,42 +42,60 @@ pub fn check_with(
     see: &mut dyn FnMut(&Workspace<'_>, &Arc<infer::Data>),
     interrupted: &(dyn Fn() -> bool + Sync),
 ) -> Result<Report, CheckError> {
-    let seen = memory.data.clone();
     let built_in = registry;
     let custom = CustomModules::read(project);
     let registry = custom.add_to(built_in);
     let (mut workspace, unreadable) = Workspace::open(project, &registry, &custom, options, memory)?;
-    if interrupted() {
-        workspace.into_memory(memory);
-        return Err(CheckError::Interrupted);
-    }
+    let world = Around { built_in, custom: &custom, unreadable: &unreadable, options };
+    let result = check_workspace(&mut workspace, &world, memory, see, interrupted);
+    workspace.into_memory(memory);
+    let (report, data) = result.ok_or(CheckError::Interrupted)?;
+    memory.types = Some(data);
+    memory.replaced.clear();
+    Ok(report)
+}
+
+/// What a check knows beside the files.
+struct Around<'a> {
+    built_in: &'a Registry,
+    custom: &'a CustomModules,
+    unreadable: &'a [Unreadable],
+    options: &'a CheckOptions,
+}
+
+/// Checks the files that were read. `None` when nobody waits for the answer any more; what was found out is kept.
+fn check_workspace(
+    workspace: &mut Workspace<'_>,
+    around: &Around<'_>,
+    memory: &mut Memory,
+    see: &mut dyn FnMut(&Workspace<'_>, &Arc<infer::Data>),
+    interrupted: &(dyn Fn() -> bool + Sync),
+) -> Option<(Report, Arc<infer::Data>)> {
+    let Around { built_in, custom, unreadable, options } = *around;
+    let project = workspace.project;
+    let go_on = || (!interrupted()).then_some(());
+    go_on()?;
+    let seen = memory.data.clone();
     let mut diagnostics: Vec<Diagnostic> =
         unreadable.iter().map(|file| whole::unreadable(project.files(), file)).collect();
-    let data = Arc::new(infer::Data::of(&workspace, memory));
-    if !check_apart(&mut workspace, &data, interrupted, &mut diagnostics) {
+    let data = Arc::new(infer::Data::of(workspace, memory));
+    if !check_apart(workspace, &data, interrupted, &mut diagnostics) {
         // The findings that are kept are those of the data before.
         memory.data = seen;
-        workspace.into_memory(memory);
-        return Err(CheckError::Interrupted);
+        return None;
     }
-    together::check_together(&mut workspace, &data, memory, &mut diagnostics);
-    if interrupted() {
-        workspace.into_memory(memory);
-        return Err(CheckError::Interrupted);
-    }
+    together::check_together(workspace, &data, memory, &mut diagnostics);
+    go_on()?;
     let levels = &project.config().levels;
     let is_on = |rule: &Rule| {
         let adjusted = options.levels.adjust(rule).or_else(|| levels.adjust(rule));
         adjusted.unwrap_or(rule.severity) != Severity::Allow
     };
-    check_all_settings(&workspace, &data.inferred, &is_on, &mut diagnostics);
-    let facts = reserved::check_facts(&workspace, &mut diagnostics);
-    let modules = modules::check_modules(project, &custom, built_in, options, &mut diagnostics);
-    if interrupted() {
-        workspace.into_memory(memory);
-        return Err(CheckError::Interrupted);
-    }
-    see(&workspace, &data);
+    check_all_settings(workspace, &data.inferred, &is_on, &mut diagnostics);
+    let facts = reserved::check_facts(workspace, &mut diagnostics);
+    let modules = modules::check_modules(project, custom, built_in, options, &mut diagnostics);
+    go_on()?;
+    see(workspace, &data);
 
     let wanted: HashMap<FileId, usize> = workspace
         .units
@@ -125,10 +143,7 @@ pub fn check_with(
         .collect();
     let files = wanted.len() + modules.keys().filter(|file| !wanted.contains_key(file)).count();
     let counts = FileCounts { files, structural: files - opaque.len() };
-    workspace.into_memory(memory);
-    memory.types = Some(data);
-    memory.replaced.clear();
-    Ok(Report { diagnostics, counts, opaque })
+    Some((Report { diagnostics, counts, opaque }, data))
 }
 
 /// Runs the rules on single files, on those where something may have changed. Whether it came to its end.

@@ -3,7 +3,7 @@
 use super::{
     CheckOptions,
     memory::Memory,
-    summary::TemplateUse,
+    summary::{TemplateUse, UseKind},
     workspace::{UnitKind, Workspace},
 };
 use crate::{
@@ -12,7 +12,10 @@ use crate::{
     project::{Project, TreeKind},
     types::Registry,
 };
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 /// What the templates of a project can read of a peel's facts.
 #[derive(Default)]
@@ -84,20 +87,23 @@ fn with_used(
     own: &[Mentions],
 ) -> Option<Mentions> {
     let mut mentions = Mentions::default();
-    let mut seen = vec![index];
-    let mut at = 0;
-    while let Some(unit) = seen.get(at).copied() {
-        at += 1;
+    let mut seen = HashSet::from([index]);
+    let mut pending = vec![index];
+    while let Some(unit) = pending.pop() {
         mentions.merge(&own[unit]);
         let uses = &workspace.units[unit].summary.uses;
         let files = workspace.templates(unit);
         if uses.len() != files.len() {
             return None;
         }
-        for file in files {
+        for (used, file) in uses.iter().zip(files) {
+            // A file of data says the same to every peel.
+            if matches!(used.kind, UseKind::Data) && used.path.is_some() {
+                continue;
+            }
             let used = *by_path.get(file.as_ref()?.path.as_str())?;
-            if !seen.contains(&used) {
-                seen.push(used);
+            if seen.insert(used) {
+                pending.push(used);
             }
         }
     }

@@ -18,7 +18,7 @@ mod top;
 mod unit;
 
 pub use place::{Place, PlaceOf, rendered_file};
-pub use render::TemplateRenderer;
+pub use render::{TemplateRenderer, has_nothing_to_render};
 pub use top::TopEntry;
 pub use unit::RenderRequest;
 

@@ -107,7 +107,7 @@ impl TemplateRenderer<'_> {
 
 /// Whether a file says the same to every peel, and is known to say it well: what its tree holds is what would be read
 /// off the rendered text.
-fn has_nothing_to_render(tree: &Tree) -> bool {
+pub fn has_nothing_to_render(tree: &Tree) -> bool {
     let Template { blocks, statements, expressions, comments } = &tree.template;
     blocks.is_empty()
         && statements.is_empty()

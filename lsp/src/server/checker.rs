@@ -41,6 +41,8 @@ struct Checker {
     session: Session,
     previous: Option<Arc<Index>>,
     stale: VecDeque<Vec<FileId>>,
+    /// Texts that were replaced since the last check that came to its end.
+    replaced: Vec<FileId>,
     /// What the last check found that came to its end, and when that was.
     found: Arc<BTreeMap<String, Vec<Diagnostic>>>,
     ended: Instant,
@@ -70,6 +72,7 @@ pub(super) fn run(
         session: Session::new(),
         previous: None,
         stale: VecDeque::new(),
+        replaced: Vec::new(),
         found: Arc::default(),
         ended: Instant::now(),
     };
@@ -159,14 +162,12 @@ impl Checker {
 
     fn changed(&mut self, paths: &[String]) {
         self.snapshot.changed(paths.iter().map(String::as_str));
-        let mut stale = Vec::new();
         for path in paths {
-            stale.extend(self.files.by_path(path).map(|f| f.id));
+            self.replaced.extend(self.files.by_path(path).map(|f| f.id));
             if let Ok(project) = &self.project {
                 project.forget(path);
             }
         }
-        self.stale.push_back(stale);
         if paths.iter().any(|p| p == CONFIG_FILE) || self.project.is_err() {
             self.project = open(&self.root, &self.snapshot, &self.files);
             self.session = Session::new();
@@ -228,6 +229,7 @@ impl Checker {
         }
         checked.took = started.elapsed();
         self.ended = Instant::now();
+        self.stale.push_back(std::mem::take(&mut self.replaced));
         while self.stale.len() > KEPT_CHECKS {
             for id in self.stale.pop_front().into_iter().flatten() {
                 self.files.release(id);

@@ -3,13 +3,13 @@
 //! Statements go in on its standard input and passwords in its environment: neither is on a command line. Rows come back as JSON, one a line.
 
 use crate::{
-    Context, Failure,
+    Changes, Context, Failure, Outcome, Plan, change,
     provider::{
         Command, Output,
         tool::{run, tool},
     },
 };
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use zester_compiler::types::{Secret, User};
 use zester_stdlib_derive::Arguments;
 
@@ -104,6 +104,26 @@ impl Server {
                 .map_err(|e| Failure::new(format!("`psql` answered what is not understood: {e} in `{line}`")))
         };
         output.stdout.lines().filter(|line| !line.is_empty()).map(row).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// The plan that something with a name goes for which the query has a row; `what` it is, as in "a user".
+    pub(super) fn without<'p>(
+        &'p self,
+        cx: &Context,
+        (what, name): (&str, &str),
+        query: &str,
+        statement: String,
+    ) -> Result<Plan<'p>, Failure> {
+        #[derive(Deserialize)]
+        struct There {}
+        if self.ask::<There>(cx, None, query)?.unwrap_or_default().is_empty() {
+            return Ok(Plan::unchanged(format!("there is no {what} `{name}`")));
+        }
+        let changes = Changes::from_iter([(name.to_owned(), change(format!("a {what}"), ()))]);
+        Ok(Plan::change(changes, format!("the {what} `{name}` is removed"), move |cx| {
+            self.tell(cx, None, &statement)?;
+            Ok(Outcome::default())
+        }))
     }
 
     /// Has the server do something.

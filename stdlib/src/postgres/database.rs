@@ -196,22 +196,13 @@ pub(crate) struct Absent {
     server: Server,
 }
 
-#[derive(Deserialize)]
-struct There {}
-
 impl State for Absent {
     fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
         let name = &self.name;
         check_name("database", name)?;
         let query = format!("SELECT datname FROM pg_database WHERE datname = {}", literal(name));
-        if self.server.ask::<There>(cx, None, &query)?.unwrap_or_default().is_empty() {
-            return Ok(Plan::unchanged(format!("there is no database `{name}`")));
-        }
-        let changes = Changes::from_iter([(name.clone(), change("a database", ()))]);
-        Ok(Plan::change(changes, format!("the database `{name}` is removed"), move |cx| {
-            self.server.tell(cx, None, &format!("DROP DATABASE {};", identifier(&self.name)))?;
-            Ok(Outcome::default())
-        }))
+        let statement = format!("DROP DATABASE {};", identifier(name));
+        self.server.without(cx, ("database", name), &query, statement)
     }
 }
 

@@ -265,22 +265,13 @@ pub(crate) struct Absent {
     server: Server,
 }
 
-#[derive(Deserialize)]
-struct There {}
-
 impl State for Absent {
     fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
         let name = &self.name;
         check_name("user", name)?;
         let query = format!("SELECT rolname FROM pg_roles WHERE rolname = {}", literal(name));
-        if self.server.ask::<There>(cx, None, &query)?.unwrap_or_default().is_empty() {
-            return Ok(Plan::unchanged(format!("there is no user `{name}`")));
-        }
-        let changes = Changes::from_iter([(name.clone(), change("a user", ()))]);
-        Ok(Plan::change(changes, format!("the user `{name}` is removed"), move |cx| {
-            self.server.tell(cx, None, &format!("DROP ROLE {};", identifier(&self.name)))?;
-            Ok(Outcome::default())
-        }))
+        let statement = format!("DROP ROLE {};", identifier(name));
+        self.server.without(cx, ("user", name), &query, statement)
     }
 }
 

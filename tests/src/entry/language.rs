@@ -4,6 +4,7 @@ use super::spans;
 use std::{fmt::Write, sync::Arc};
 use zester_compiler::{
     diagnostic::{self, Diagnostic, FileCounts},
+    lower,
     modules::{
         CustomModules,
         eval::{self, Host},
@@ -46,6 +47,12 @@ pub fn parse(data: &[u8]) {
     assert_eq!(*tree.text, *text);
     spans::of_tree(&tree);
     spans::of_diagnostics(&files, &tree.diagnostics);
+    // What is lowered without a rendering is what a rendering would give.
+    if lower::has_nothing_to_render(&tree) {
+        let rendered = syntax::parse_rendered(id, &file.text, &[]);
+        assert_eq!(format!("{:?}", tree.root), format!("{:?}", rendered.root));
+        assert!(rendered.diagnostics.is_empty(), "{:?}", shown(&rendered.diagnostics));
+    }
     let again = syntax::parse(id, &file.text);
     assert_eq!(shown(&tree.diagnostics), shown(&again.diagnostics));
     assert_eq!(format!("{:?}", tree.root), format!("{:?}", again.root));
