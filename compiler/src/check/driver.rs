@@ -1,7 +1,7 @@
 //! Runs all rules over a project and puts their findings in order.
 
 use super::{
-    CheckError, CheckOptions, OpaqueFile, Report, calls, ids, imports, library,
+    CheckError, CheckOptions, FastHash, OpaqueFile, Report, calls, ids, imports, library,
     memory::{Local, Memory},
     modules, orchestration, parameters, references, removal, reserved, resources, scope, secrets, settings,
     settings_files, together, unused, values,
@@ -97,7 +97,7 @@ fn check_workspace(
     go_on()?;
     see(workspace, &data);
 
-    let wanted: HashMap<FileId, usize> = workspace
+    let wanted: HashMap<FileId, usize, FastHash> = workspace
         .units
         .iter()
         .enumerate()

@@ -69,11 +69,11 @@ pub(super) fn missing_colon(
     let Some(text) = unit.tree.text.get(reference.span.range()) else { return false };
     let Some(rest) = text.strip_prefix(word.text.as_str()).map(str::trim) else { return false };
     // States may be called `file server`.
-    if rest.is_empty() || targets.everywhere.has(text) {
+    if rest.is_empty() || targets.everywhere().has(text) {
         return false;
     }
     let there = match word.text.as_str() {
-        "id" => targets.everywhere.has_id(rest),
+        "id" => targets.everywhere().has_id(rest),
         "sls" => !workspace.resolve(unit.tree_kind, &unit.env, rest, &unit.tree_path).is_empty(),
         kind => {
             let function = FunctionName::parse(kind);
@@ -84,8 +84,8 @@ pub(super) fn missing_colon(
             };
             let module = function.as_ref().map_or(kind, |f| f.module.as_str());
             workspace.registry.has_module(FunctionKind::State, module)
-                && (!targets.everywhere.find(rest, &wanted).is_empty()
-                    || targets.everywhere.all().any(|(state, function)| {
+                && (!targets.everywhere().find(rest, &wanted).is_empty()
+                    || targets.everywhere().all().any(|(state, function)| {
                         function.name.is_some()
                             && wanted.fits(function)
                             && (written(state.span) || function.names.iter().any(|(_, span)| written(*span)))

@@ -15,7 +15,12 @@ use super::{
     whole,
     workspace::{Parts, Selection, UnitKind},
 };
-use crate::{diagnostic::Diagnostic, project::TreeFile, source::Span, syntax::Tree};
+use crate::{
+    diagnostic::Diagnostic,
+    project::{Project, TreeFile},
+    source::Span,
+    syntax::Tree,
+};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, OnceLock},
@@ -45,6 +50,8 @@ pub struct Memory {
     pub paths: Vec<Arc<str>>,
     /// Names that files of the last check gave and no longer give.
     pub gone: Vec<Arc<HashSet<String>>>,
+    /// Whether some file could not be read.
+    pub unreadable: bool,
     /// The files of the last check as it left them; `files` and `names` are empty meanwhile.
     pub last: Option<Parts>,
     /// The types of facts and settings that it had.
@@ -54,6 +61,27 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// Whether the last check had all files of a project as it is now, with the same modules of the site.
+    pub fn has_the_files_of(&self, project: &Project, custom: &CustomModules) -> bool {
+        let generation = project.generation();
+        let Some(selection) = &self.selection else { return false };
+        generation.is_some()
+            && self.generation == generation
+            && selection.is_of(generation)
+            && !self.unreadable
+            && self.custom == selection.with_opaque(custom)
+    }
+
+    /// Notes what a file said until now: what was found in it, and the names it gave.
+    pub fn leave(&mut self, path: &Arc<str>, old: &Kept) {
+        if let Some(local) = &old.local {
+            self.replaced.entry(path.clone()).or_insert_with(|| local.found.clone());
+        }
+        if old.counted {
+            self.gone.push(old.names().clone());
+        }
+    }
+
     /// Takes the last check's files apart for the next one.
     pub fn unpack(&mut self) {
         if let Some(parts) = self.last.take() {
@@ -149,6 +177,8 @@ pub struct Kept {
     pub local: Option<Local>,
     /// That there is nothing wrong with its refs. Depends on the list of files.
     pub refs_are_right: bool,
+    /// That everything its requisites and `extend` name is there. Depends on what other files have, and on what all include.
+    pub targets_are_right: bool,
     /// What is wrong with the order of its states.
     pub order: Option<Arc<OfFile>>,
     /// Whether its first line names another renderer.
@@ -208,6 +238,7 @@ impl Kept {
             includes: None,
             local: None,
             refs_are_right: false,
+            targets_are_right: false,
             order: None,
             foreign: whole::foreign_renderer(tree.file, &tree.text).is_some(),
             allows: Arc::new((allows, wrong)),

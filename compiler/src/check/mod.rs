@@ -24,6 +24,7 @@ pub mod parameters;
 pub(crate) mod pattern;
 pub(crate) mod references;
 mod removal;
+mod reopen;
 mod repair;
 pub mod requisites;
 mod reserved;

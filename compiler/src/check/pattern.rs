@@ -9,37 +9,61 @@ use crate::{
 
 /// A name with unknown pieces.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Pattern {
+pub struct Pattern(Pieces);
+
+/// A summary has one of these for each name and value in its file.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Pieces {
+    /// All of it is known.
+    Text(Box<str>),
     /// Literal pieces; between two of them, and where `None` stands, anything may be.
-    pieces: Vec<Option<String>>,
+    #[expect(clippy::box_collection, reason = "a thin pointer leaves the whole enum two words long")]
+    Mixed(Box<Vec<Option<String>>>),
 }
 
 impl Pattern {
     /// Anything.
     pub fn any() -> Self {
-        Self { pieces: vec![None] }
+        Self::of_pieces(vec![None])
+    }
+
+    fn of_pieces(mut pieces: Vec<Option<String>>) -> Self {
+        if pieces.is_empty() {
+            return Self(Pieces::Text("".into()));
+        }
+        if let [Some(text)] = pieces.as_mut_slice() {
+            return Self(Pieces::Text(std::mem::take(text).into()));
+        }
+        pieces.shrink_to_fit();
+        Self(Pieces::Mixed(Box::new(pieces)))
     }
 
     /// The text, when all of it is known.
     pub fn text(&self) -> Option<&str> {
-        match self.pieces.as_slice() {
-            [] => Some(""),
-            [Some(text)] => Some(text),
-            _ => None,
+        match &self.0 {
+            Pieces::Text(text) => Some(text),
+            Pieces::Mixed(_) => None,
         }
     }
 
     /// Whether nothing of it is known.
     pub fn is_any(&self) -> bool {
-        !self.pieces.iter().any(|p| p.as_ref().is_some_and(|t| !t.trim().is_empty()))
+        match &self.0 {
+            Pieces::Text(text) => text.trim().is_empty(),
+            Pieces::Mixed(pieces) => !pieces.iter().flatten().any(|text| !text.trim().is_empty()),
+        }
     }
 
     /// Whether `name` can be what it stands for.
     pub fn matches(&self, name: &str) -> bool {
+        let pieces = match &self.0 {
+            Pieces::Text(text) => return **text == *name,
+            Pieces::Mixed(pieces) => pieces,
+        };
         let mut rest = name;
         let mut anchored = true;
-        let last = self.pieces.len().saturating_sub(1);
-        for (index, piece) in self.pieces.iter().enumerate() {
+        let last = pieces.len().saturating_sub(1);
+        for (index, piece) in pieces.iter().enumerate() {
             match piece {
                 None => anchored = false,
                 Some(text) if anchored => match rest.strip_prefix(text.as_str()) {
@@ -78,9 +102,8 @@ impl Pattern {
                 (_, piece) => pieces.push(piece),
             }
         }
-        pieces.shrink_to_fit();
         // Text at the edges of a computed scalar may be cut by whitespace control; only its words count.
-        Self { pieces }
+        Self::of_pieces(pieces)
     }
 
     /// What a node can be as a name, with the place of each possibility; nothing for lists and maps.
@@ -125,7 +148,7 @@ mod tests {
     use super::*;
 
     fn pattern(pieces: &[Option<&str>]) -> Pattern {
-        Pattern { pieces: pieces.iter().map(|p| p.map(str::to_owned)).collect() }
+        Pattern::of_pieces(pieces.iter().map(|p| p.map(str::to_owned)).collect())
     }
 
     #[test]

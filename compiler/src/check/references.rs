@@ -372,28 +372,30 @@ pub fn unreachable(
         let Some(top) = top else { return };
         named.extend(top);
     }
-    let reached: HashSet<usize> = workspace.closure_of(named, false).into_iter().collect();
-    if reached
+    let closure = workspace.closure_of(named, false);
+    if closure
         .iter()
         .any(|unit| workspace.includes_open[*unit] && workspace.units[*unit].summary.includes_open)
     {
         return;
     }
-    let computed = reached.iter().any(|unit| {
-        workspace.units[*unit].summary.includes.iter().any(|include| include.name.text().is_none())
-    });
+    let computed =
+        |unit: &usize| workspace.units[*unit].summary.includes.iter().any(|i| i.name.text().is_none());
+    if closure.iter().any(computed) {
+        return;
+    }
     // What others include on their own (applied by name, or by orchestration) is a group of its own: its root is told.
-    let included: HashSet<usize> = workspace
-        .includes
-        .iter()
-        .enumerate()
-        .flat_map(|(from, edges)| edges.iter().filter(move |e| e.to != from))
-        .map(|e| e.to)
-        .collect();
+    let mut reached = vec![false; workspace.units.len()];
+    for unit in closure {
+        reached[unit] = true;
+    }
+    for (from, edges) in workspace.includes.iter().enumerate() {
+        for edge in edges.iter().filter(|edge| edge.to != from) {
+            reached[edge.to] = true;
+        }
+    }
     for (index, unit) in workspace.states() {
-        if reached.contains(&index)
-            || computed
-            || included.contains(&index)
+        if reached[index]
             || unit.tree_kind != TreeKind::States
             || workspace.used_as_template.contains_key(&*unit.path)
             || unit.summary.states.is_empty()

@@ -14,7 +14,7 @@ use crate::{
     },
     types::{FunctionKind, FunctionName, Registry},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Where a place stands among the template's branches: the arms of `if` and `for` around it, outermost first.
 pub type Branch = Vec<(usize, usize)>;
@@ -135,9 +135,9 @@ pub struct Summary {
     /// The file may have states that are not known here; the place of the first construct that brings them.
     pub open: Option<Span>,
     /// Templates it uses.
-    pub uses: Vec<TemplateUse>,
+    pub uses: Arc<[TemplateUse]>,
     /// Names it gives to those that import it.
-    pub exports: BTreeSet<String>,
+    pub exports: Arc<BTreeSet<String>>,
     /// Whether the top of the file looks like states, rather than data.
     pub looks_like_states: bool,
     /// Whether it looks like data, as far as it has no function: a list, a text, a map of no functions for a body.
@@ -149,14 +149,17 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Reads a state file. `is_function` knows the names of modules and their state functions.
+    /// Reads a state file, of which it is known what it is as a template. `is_function` knows the names of modules and
+    /// their state functions.
     pub fn of(
         tree: &Tree,
+        template: &Self,
         constants: &Constants,
         registry: &Registry,
         is_function: &dyn Fn(&str, &str) -> bool,
     ) -> Self {
-        let mut summary = Self::of_template(tree, constants);
+        let mut summary =
+            Self { uses: template.uses.clone(), exports: template.exports.clone(), ..Self::default() };
         let reader = Reader { template: &tree.template, constants, registry };
         if let Some(root) = &tree.root {
             let looks = looks(root, registry, is_function);
@@ -167,6 +170,8 @@ impl Summary {
             summary.take(&reader, &file, None);
         }
         summary.take_bodies(tree, &reader);
+        // Summaries are kept for as long as a project is open.
+        summary.states.shrink_to_fit();
         let mut functions = summary.states.iter().flat_map(|state| &state.functions);
         summary.has_steps = functions.any(|function| is_step(registry, function));
         // What stands behind an error, or in a file that was not understood, is not known.
@@ -218,7 +223,7 @@ impl Summary {
                 )
             })
         };
-        let exports = bindings(&tree.template)
+        let exports: BTreeSet<String> = bindings(&tree.template)
             .into_iter()
             .filter(|b| {
                 // A macro's own name lies in its block's span, but not in its body.
@@ -226,7 +231,7 @@ impl Summary {
             })
             .map(|b| b.name.to_owned())
             .collect();
-        Self { uses: uses(tree, constants), exports, ..Self::default() }
+        Self { uses: uses(tree, constants), exports: Arc::new(exports), ..Self::default() }
     }
 
     fn take(&mut self, reader: &Reader<'_>, file: &StateFile<'_>, body: Option<usize>) {
@@ -321,6 +326,10 @@ impl Reader<'_> {
             }
             arguments.push(ArgumentDecl { name: key.into_owned(), span: argument.key.span, values });
         }
+        names.shrink_to_fit();
+        arguments.shrink_to_fit();
+        references.shrink_to_fit();
+        diagnostics.shrink_to_fit();
         FunctionDecl {
             name: function.name.clone(),
             module: function.module.clone(),
@@ -336,7 +345,7 @@ impl Reader<'_> {
     }
 }
 
-fn uses(tree: &Tree, constants: &Constants) -> Vec<TemplateUse> {
+fn uses(tree: &Tree, constants: &Constants) -> Arc<[TemplateUse]> {
     tree.template
         .statements
         .iter()

@@ -2,14 +2,17 @@
 
 use super::{
     FastHash, kinds,
+    pattern::Pattern,
     references::is_written,
-    summary::{FunctionDecl, StateDecl},
+    summary::{FunctionDecl, StateDecl, Summary},
     workspace::Workspace,
 };
 use crate::{
     check::requisites::{self, Candidate},
     diagnostic::{Applicability, Diagnostic, nearest},
     lower::document::{Reference, Target},
+    source::Span,
+    syntax::Tree,
 };
 use std::{
     cell::OnceCell,
@@ -163,12 +166,14 @@ pub fn wanted(target: &Target) -> Option<(&str, Wanted<'_>)> {
     })
 }
 
-/// What the rules about targets know of a whole project.
+/// What the rules about targets know of a whole project. Whatever it takes all files for is collected when it is asked for:
+/// after one edit, most of it never is.
 pub struct Targets<'w> {
+    workspace: &'w Workspace<'w>,
     /// For each file, those that include it.
-    includers: Vec<Vec<usize>>,
+    includers: OnceLock<Vec<Vec<usize>>>,
     /// Everything in the project.
-    pub(super) everywhere: Known<'w>,
+    everywhere: OnceLock<Known<'w>>,
     /// Modules of all states in the project, known ones and others.
     modules: OnceLock<BTreeSet<&'w str>>,
 }
@@ -181,24 +186,64 @@ struct Near<'w> {
     open: bool,
 }
 
+/// Whether the targets that a file has for others are the same in a new text.
+pub(super) fn are_the_same(old: (&Tree, &Summary), new: (&Tree, &Summary)) -> bool {
+    let written = |(tree, _): (&Tree, &Summary), a: Span| tree.text.get(a.range()).map(str::to_owned);
+    let same_name =
+        |a: &(Pattern, Span), b: &(Pattern, Span)| a.0 == b.0 && written(old, a.1) == written(new, b.1);
+    let same_function = |a: &FunctionDecl, b: &FunctionDecl| {
+        (&a.name, &a.module, a.open) == (&b.name, &b.module, b.open)
+            && a.names.len() == b.names.len()
+            && a.names.iter().zip(&b.names).all(|(a, b)| same_name(a, b))
+    };
+    let same_state = |a: &StateDecl, b: &StateDecl| {
+        (&a.id, a.open) == (&b.id, b.open)
+            && written(old, a.span) == written(new, b.span)
+            && a.functions.len() == b.functions.len()
+            && a.functions.iter().zip(&b.functions).all(|(a, b)| same_function(a, b))
+    };
+    let (a, b) = (&old.1.states, &new.1.states);
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_state(a, b))
+}
+
 impl<'w> Targets<'w> {
-    /// Collects.
-    pub fn of(workspace: &'w Workspace<'_>) -> Self {
-        let count = workspace.units.len();
-        let mut includers: Vec<Vec<usize>> = vec![Vec::new(); count];
-        for (from, edges) in workspace.includes.iter().enumerate() {
-            for edge in edges {
-                includers[edge.to].push(from);
-            }
+    /// Of all files. With `soon`, everything will be asked for.
+    pub fn of(workspace: &'w Workspace<'_>, soon: bool) -> Self {
+        let targets = Self {
+            workspace,
+            includers: OnceLock::new(),
+            everywhere: OnceLock::new(),
+            modules: OnceLock::new(),
+        };
+        if soon {
+            targets.everywhere();
         }
-        let everywhere = Known::of(workspace, workspace.states().map(|(i, _)| i));
-        Self { includers, everywhere, modules: OnceLock::new() }
+        targets
+    }
+
+    /// Everything in the project.
+    pub(super) fn everywhere(&self) -> &Known<'w> {
+        self.everywhere
+            .get_or_init(|| Known::of(self.workspace, self.workspace.states().map(|(index, _)| index)))
+    }
+
+    /// For each file, those that include it.
+    fn includers(&self) -> &[Vec<usize>] {
+        self.includers.get_or_init(|| {
+            let mut includers: Vec<Vec<usize>> = vec![Vec::new(); self.workspace.units.len()];
+            for (from, edges) in self.workspace.includes.iter().enumerate() {
+                for edge in edges {
+                    includers[edge.to].push(from);
+                }
+            }
+            includers
+        })
     }
 
     /// Whether some state of the project is of a module. Few ask.
     pub(super) fn has_module(&self, module: &str) -> bool {
         let modules = self.modules.get_or_init(|| {
-            let functions = self.everywhere.all().map(|(_, f)| f);
+            let functions = self.everywhere().all().map(|(_, f)| f);
             functions
                 .filter_map(|f| f.name.as_ref().map(|n| n.module.as_str()).or(f.module.as_deref()))
                 .collect()
@@ -207,13 +252,14 @@ impl<'w> Targets<'w> {
     }
 
     /// The files that are applied with one for sure or perhaps: those that include it, and all that these include.
-    fn near(&self, workspace: &'w Workspace<'_>, start: usize) -> Near<'w> {
+    fn near(&self, start: usize) -> Near<'w> {
+        let workspace = self.workspace;
         let mut above = vec![start];
         let mut seen = HashSet::from([start]);
         let mut next = 0;
         while let Some(at) = above.get(next).copied() {
             next += 1;
-            above.extend(self.includers[at].iter().copied().filter(|from| seen.insert(*from)));
+            above.extend(self.includers()[at].iter().copied().filter(|from| seen.insert(*from)));
         }
         let files: BTreeSet<usize> = workspace.closure_of(above, false).into_iter().collect();
         let open = files.iter().any(|f| workspace.includes_open[*f]);
@@ -222,19 +268,21 @@ impl<'w> Targets<'w> {
 }
 
 /// Reports requisites whose target does not exist.
-pub fn unknown_targets<'w>(
-    workspace: &'w Workspace<'_>,
-    targets: &Targets<'w>,
+pub fn unknown_targets(
+    workspace: &Workspace<'_>,
+    targets: &Targets<'_>,
     index: usize,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let unit = &workspace.units[index];
     let near = OnceCell::new();
-    let near = || near.get_or_init(|| targets.near(workspace, index));
+    let near = || near.get_or_init(|| targets.near(index));
+    // Most of what a file names is its own.
+    let own = targets.everywhere.get().is_none().then(|| Known::of(targets.workspace, [index]));
     for state in unit.summary.states.iter().chain(&unit.summary.extends) {
         for function in &state.functions {
             for reference in &function.references {
-                check_target(workspace, targets, index, &near, reference, diagnostics);
+                check_target(workspace, targets, own.as_ref(), index, &near, reference, diagnostics);
             }
         }
     }
@@ -243,6 +291,7 @@ pub fn unknown_targets<'w>(
 fn check_target<'n, 'w: 'n>(
     workspace: &Workspace<'_>,
     targets: &Targets<'w>,
+    own: Option<&Known<'w>>,
     index: usize,
     near: &dyn Fn() -> &'n Near<'w>,
     reference: &Reference,
@@ -280,7 +329,7 @@ fn check_target<'n, 'w: 'n>(
     }
     let is_id = matches!(wanted, Wanted::Any);
     let is_in = |known: &Known<'_>| known.finds(name, &wanted) || is_id && known.has_id(name);
-    if is_in(&targets.everywhere) {
+    if own.is_some_and(is_in) || is_in(targets.everywhere()) {
         return;
     }
     let Near { known: near, open } = near();
@@ -294,7 +343,7 @@ fn check_target<'n, 'w: 'n>(
     let fitting = by_name.iter().filter(|(_, found)| found.iter().any(|(_, f)| wanted.fits(f)));
     let typo = nearest(name, fitting.map(|(name, _)| *name));
     // Far from every name, the state may come from a file that is applied beside this one under a computed name.
-    if typo.is_none() && other_kind.is_none() && targets.everywhere.has_wildcard(&wanted) {
+    if typo.is_none() && other_kind.is_none() && targets.everywhere().has_wildcard(&wanted) {
         return;
     }
     let candidates = by_name.iter().flat_map(|(name, found)| {

@@ -130,15 +130,22 @@ fn check_refs(workspace: &mut Workspace<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// What requisites and `extend` name.
-fn check_targets(workspace: &Workspace<'_>, found: &mut Vec<Diagnostic>) {
-    let targets = targets::Targets::of(workspace);
-    let of_files = in_parallel(&understood(workspace), |index| {
+fn check_targets(workspace: &mut Workspace<'_>, found: &mut Vec<Diagnostic>) {
+    let mut open = understood(workspace);
+    open.retain(|index| !workspace.kept[*index].targets_are_right);
+    // One pass over all states pays off where many files ask.
+    let targets = targets::Targets::of(workspace, open.len() > 64);
+    let of_files = in_parallel(&open, |index| {
         let mut found = Vec::new();
         ids::unknown_extends(workspace, *index, &mut found);
         targets::unknown_targets(workspace, &targets, *index, &mut found);
         found
     });
-    found.extend(of_files.into_iter().flatten());
+    drop(targets);
+    for (index, of_file) in open.into_iter().zip(of_files) {
+        workspace.kept[index].targets_are_right = of_file.is_empty();
+        found.extend(of_file);
+    }
 }
 
 /// The order of states in each file.

@@ -5,6 +5,7 @@ use super::{
     functions::CustomModules,
     glance::Replaced,
     memory::{Includes, Kept, Memory, Reading},
+    reopen::reopen,
     summary::{FunctionDecl, StateDecl, Summary, UseKind},
 };
 use crate::{
@@ -149,6 +150,9 @@ impl<'a> Workspace<'a> {
         options: &CheckOptions,
         memory: &mut Memory,
     ) -> Result<(Self, Vec<Unreadable>), CheckError> {
+        if let Some(workspace) = reopen(project, registry, custom, options, memory) {
+            return Ok((workspace, Vec::new()));
+        }
         memory.unpack();
         let generation = project.generation();
         let known = memory.selection.take().filter(|known| {
@@ -203,6 +207,7 @@ impl<'a> Workspace<'a> {
                 parsed.push((candidate, kept));
             }
         }
+        memory.unreadable = !unreadable.is_empty();
         let names = memory.names_after(parsed.iter().map(|(_, kept)| kept));
         parsed.sort_by(|a, b| a.0.path.cmp(&b.0.path));
         let readings = in_parallel(&parsed, |(candidate, kept)| {
@@ -227,6 +232,7 @@ impl<'a> Workspace<'a> {
                 kept.refs_are_right = false;
                 kept.order = None;
             }
+            kept.targets_are_right = false;
             let Reading { kind, ref summary, .. } = reading;
             let (tree, summary) = (kept.tree.clone(), summary.clone());
             let foreign = kept.foreign;
@@ -246,8 +252,9 @@ impl<'a> Workspace<'a> {
             custom,
             used_as_template,
             kept: kept_all,
-            names: names.map_or_else(OnceLock::new, OnceLock::from),
+            names: OnceLock::new(),
         };
+        workspace.set_names(names);
         workspace.link();
         workspace.narrow(options);
         Ok((workspace, unreadable))
@@ -315,6 +322,16 @@ impl<'a> Workspace<'a> {
         names.contains_key(name)
     }
 
+    /// The counts of names, where somebody has asked for them.
+    pub(super) fn take_names(&mut self) -> Option<HashMap<String, usize>> {
+        self.names.take()
+    }
+
+    /// Puts counts of names in.
+    pub(super) fn set_names(&mut self, names: Option<HashMap<String, usize>>) {
+        self.names = names.map_or_else(OnceLock::new, OnceLock::from);
+    }
+
     fn link(&mut self) {
         // Refs are looked up on the disk.
         let indices: Vec<usize> = (0..self.units.len()).collect();
@@ -323,18 +340,32 @@ impl<'a> Workspace<'a> {
             None => Arc::new(self.includes_of(&self.units[*index])),
         });
         for (index, includes) in linked.into_iter().enumerate() {
-            let mut edges = Vec::new();
-            let mut open = includes.open;
-            for (paths, span, certain) in &includes.refs {
-                let before = edges.len();
-                let found = paths.iter().filter_map(|path| self.by_path.get(path.as_str()));
-                edges.extend(found.map(|to| IncludeEdge { to: *to, span: *span, certain: *certain }));
-                open |= edges.len() == before;
-            }
+            let (edges, open) = self.edges_of(&includes);
             self.includes.push(edges);
             self.includes_open.push(open);
             self.kept[index].includes = Some(includes);
         }
+    }
+
+    /// Looks up again what one file includes.
+    pub(super) fn relink(&mut self, index: usize) -> Arc<Includes> {
+        let includes = Arc::new(self.includes_of(&self.units[index]));
+        (self.includes[index], self.includes_open[index]) = self.edges_of(&includes);
+        self.kept[index].includes = Some(includes.clone());
+        includes
+    }
+
+    /// The files behind a file's includes, and whether there may be more.
+    fn edges_of(&self, includes: &Includes) -> (Vec<IncludeEdge>, bool) {
+        let mut edges = Vec::new();
+        let mut open = includes.open;
+        for (paths, span, certain) in &includes.refs {
+            let before = edges.len();
+            let found = paths.iter().filter_map(|path| self.by_path.get(path.as_str()));
+            edges.extend(found.map(|to| IncludeEdge { to: *to, span: *span, certain: *certain }));
+            open |= edges.len() == before;
+        }
+        (edges, open)
     }
 
     fn includes_of(&self, unit: &Unit) -> Includes {
@@ -411,7 +442,7 @@ impl<'a> Workspace<'a> {
 
     /// As [`Self::closure`], from several files; each file once.
     pub fn closure_of(&self, starts: Vec<usize>, certain: bool) -> Vec<usize> {
-        let mut seen = HashSet::with_capacity(starts.len());
+        let mut seen: HashSet<usize, FastHash> = HashSet::default();
         let mut found = starts;
         found.retain(|start| seen.insert(*start));
         let mut next = 0;
@@ -478,7 +509,7 @@ fn read_round(
             Some(templates) => templates,
             None => {
                 let summary = fresh.as_ref().or(kept.as_ref()).map(|kept| kept.template.clone());
-                let uses = summary.iter().flat_map(|summary| &summary.uses);
+                let uses = summary.iter().flat_map(|summary| summary.uses.iter());
                 let file = |path: &String| find_template(project, &candidate.env, path, &candidate.tree_path);
                 uses.map(|used| used.path.as_ref().and_then(file)).collect()
             }
@@ -495,10 +526,9 @@ fn read_round(
             },
             Err(error) => (Err(error), old),
         };
-        if let Some(local) = previous.as_ref().and_then(|kept| kept.local.as_ref()) {
-            memory.replaced.entry(candidate.path.clone()).or_insert_with(|| local.found.clone());
+        if let Some(previous) = &previous {
+            memory.leave(&candidate.path, previous);
         }
-        memory.gone.extend(previous.filter(|kept| kept.counted).map(|kept| kept.names().clone()));
         let kept = current.map(|(mut kept, templates)| {
             kept.templates = Some(templates);
             kept
@@ -547,7 +577,7 @@ fn read_as(
     if kind != UnitKind::States {
         return as_template(kind);
     }
-    let summary = Summary::of(tree, &kept.constants, registry, &is_function);
+    let summary = Summary::of(tree, &kept.template, &kept.constants, registry, &is_function);
     // A used file that has no states of its own is text for others; one far from looking like states is data that
     // lies in the state tree.
     if used && !summary.looks_like_states {
@@ -645,6 +675,18 @@ pub struct Selection {
     candidates: Vec<Candidate>,
     /// Names of modules of which nothing more is known.
     opaque: BTreeSet<String>,
+}
+
+impl Selection {
+    /// Whether it was made of a project's files as they are now.
+    pub fn is_of(&self, generation: Option<u64>) -> bool {
+        self.generation == generation
+    }
+
+    /// The site's modules with those of which only the names are known.
+    pub fn with_opaque(&self, custom: &CustomModules) -> CustomModules {
+        custom.with_opaque(&self.opaque)
+    }
 }
 
 fn select(project: &Project, options: &CheckOptions) -> Result<Selection, CheckError> {

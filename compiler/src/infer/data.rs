@@ -1,6 +1,6 @@
 //! The data that templates see: facts, grains and settings as types.
 
-use super::ty::{Field, Openness, Origin, Ty};
+use super::ty::{Field, Openness, Origin, Record, Ty};
 use crate::{
     check::{
         Memory,
@@ -197,7 +197,7 @@ impl Change {
 
 /// What an earlier check knew, and the texts it was read from.
 pub struct Seen {
-    settings_files: Vec<(usize, FileId)>,
+    settings_files: Vec<(usize, FileId, UnitKind)>,
     listing: Option<u64>,
     known: HashSet<String>,
     custom: HashSet<String>,
@@ -226,35 +226,28 @@ impl Data {
             own_grains(unit, &mut custom);
         }
         let units = workspace.units.iter().enumerate();
-        let settings_files: Vec<(usize, FileId)> = units
+        let settings_files: Vec<(usize, FileId, UnitKind)> = units
             .filter(|(_, unit)| unit.tree_kind == TreeKind::Settings)
-            .map(|(index, unit)| (index, unit.tree.file))
+            .map(|(index, unit)| (index, unit.tree.file, unit.kind))
             .collect();
-        let same = before
+        let again = before
             .as_ref()
-            .filter(|b| listing.is_some() && b.settings_files == settings_files && b.listing == listing);
-        let (settings, inferred) = match same {
-            Some(before) => (before.settings.clone(), before.inferred.clone()),
-            None => {
-                let inferred = Inferred::of(workspace);
-                let settings = if inferred.is_known() {
-                    of_setting(&inferred.root, &[], inferred.foreign, 0)
-                } else {
-                    Ty::DYNAMIC
-                };
-                (settings, Arc::new(inferred))
-            }
-        };
-        let change = match &before {
-            Some(b) if b.inferred.foreign == inferred.foreign && b.custom == custom => {
-                if same.is_some() {
-                    Change::Nothing
-                } else {
-                    Change::between(&b.settings, &settings)
-                }
-            }
-            _ => Change::Everything,
-        };
+            .filter(|b| listing.is_some() && b.listing == listing)
+            .and_then(|before| before.after(workspace, &settings_files));
+        let (settings, inferred, change) = again.unwrap_or_else(|| {
+            let inferred = Inferred::of(workspace);
+            let settings = if inferred.is_known() {
+                of_setting(&inferred.root, &[], inferred.foreign, 0)
+            } else {
+                Ty::DYNAMIC
+            };
+            let change = match &before {
+                Some(b) if b.inferred.foreign == inferred.foreign => Change::between(&b.settings, &settings),
+                _ => Change::Everything,
+            };
+            (settings, Arc::new(inferred), change)
+        });
+        let change = if before.is_some_and(|b| b.custom == custom) { change } else { Change::Everything };
         memory.data = Some(Arc::new(Seen {
             settings_files,
             listing,
@@ -277,6 +270,44 @@ impl Data {
     /// Whether a name is a fact of the site's own.
     pub fn is_custom(&self, name: &str) -> bool {
         self.custom.contains(name)
+    }
+}
+
+impl Seen {
+    /// The settings where some of the files may have another text: their types, their places, and what is different. `None`
+    /// where all must be read.
+    fn after(
+        &self,
+        workspace: &Workspace<'_>,
+        files: &[(usize, FileId, UnitKind)],
+    ) -> Option<(Ty, Arc<Inferred>, Change)> {
+        let same_places = |(old, new): (&(usize, FileId, UnitKind), &(usize, FileId, UnitKind))| {
+            (old.0, old.2) == (new.0, new.2)
+        };
+        let pairs = || self.settings_files.iter().zip(files);
+        if self.settings_files.len() != files.len() || !pairs().all(same_places) {
+            return None;
+        }
+        let changed: Vec<usize> = pairs().filter(|(old, new)| old.1 != new.1).map(|(_, new)| new.0).collect();
+        if changed.is_empty() {
+            return Some((self.settings.clone(), self.inferred.clone(), Change::Nothing));
+        }
+        let (inferred, keys) = self.inferred.after(workspace, &changed)?;
+        let Ty::Record(before) = &self.settings else { return None };
+        let mut record = Record::clone(before);
+        let mut different = HashSet::new();
+        for key in keys {
+            let (field, child) = (record.fields.get_mut(&*key)?, inferred.root.children.get(&key)?);
+            let new = field_of(&key, child, &[], inferred.foreign, 0);
+            if new != *field {
+                different.insert(Arc::from(key));
+                *field = new;
+            }
+        }
+        if different.is_empty() {
+            return Some((self.settings.clone(), Arc::new(inferred), Change::Nothing));
+        }
+        Some((Ty::Record(Arc::new(record)), Arc::new(inferred), Change::Keys(different)))
     }
 }
 
@@ -533,19 +564,26 @@ fn of_map(setting: &Setting, path: &[Arc<str>], foreign: bool, depth: usize) -> 
     if let Some(computed) = setting.computed.as_deref().filter(|_| setting.children.is_empty()) {
         return Ty::map(of_setting(computed, &below(path, "*"), foreign, depth + 1));
     }
-    let fields = setting.children.iter().map(|(key, child)| {
-        let optional = child.declared.as_ref().is_some_and(|d| {
-            d.is_leaf() && !d.required && d.default.is_none() && child.definitions.is_empty()
-        });
-        let ty = of_setting(child, &below(path, key), foreign, depth + 1);
-        (Arc::from(key.as_str()), Field { ty, optional, span: child.place() })
-    });
+    let fields = setting
+        .children
+        .iter()
+        .map(|(key, child)| (Arc::from(key.as_str()), field_of(key, child, path, foreign, depth)));
     let openness = match (setting.open || setting.computed.is_some(), foreign) {
         (true, _) => Openness::Open,
         (false, true) => Openness::Soft,
         (false, false) => Openness::Closed,
     };
     Ty::record(fields.collect(), openness, Origin::Settings(path.to_vec()))
+}
+
+/// A key of the map at a path.
+fn field_of(key: &str, setting: &Setting, path: &[Arc<str>], foreign: bool, depth: usize) -> Field {
+    let optional = setting
+        .declared
+        .as_ref()
+        .is_some_and(|d| d.is_leaf() && !d.required && d.default.is_none() && setting.definitions.is_empty());
+    let ty = of_setting(setting, &below(path, key), foreign, depth + 1);
+    Field { ty, optional, span: setting.place() }
 }
 
 /// Deepest nesting that is looked into.

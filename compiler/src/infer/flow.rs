@@ -194,7 +194,7 @@ impl<'t> Engine<'_, 't> {
         self.quiet += 1;
         self.run_file();
         let mut fields: IndexMap<Arc<str>, Field> = IndexMap::new();
-        for name in &unit.summary.exports {
+        for name in unit.summary.exports.iter() {
             let ty = self.env.get(name).cloned().unwrap_or(Ty::GAP);
             let span = self.bound.get(name.as_str()).copied();
             fields.insert(name.as_str().into(), Field { ty, optional: false, span });

@@ -32,7 +32,7 @@ const MAX_DEPTH: usize = 64;
 const MAX_PREFIXES: usize = 32;
 
 /// How many definitions a project may have; more make everything open, so that memory has a bound.
-const MAX_DEFINITIONS: usize = 4_000_000;
+pub(super) const MAX_DEFINITIONS: usize = 4_000_000;
 
 /// A ref in a settings file's `include`, with the key it is put under.
 #[derive(Debug)]
@@ -48,11 +48,11 @@ pub struct SettingsInclude {
 }
 
 /// A settings file by itself.
-struct FileSettings {
+pub(super) struct FileSettings {
     unit: usize,
-    root: Setting,
+    pub(super) root: Setting,
     includes: Vec<SettingsInclude>,
-    definitions: usize,
+    pub(super) definitions: usize,
 }
 
 impl Inferred {
@@ -65,12 +65,14 @@ impl Inferred {
         inferred.foreign = units.iter().any(|unit| workspace.is_foreign(&workspace.units[*unit]));
         let files = in_parallel(&units, |unit| FileSettings::read(*unit, &workspace.units[*unit]));
         let places = Places::of(workspace, &files);
-        let mut definitions = 0;
         for file in files {
             let prefixes = places.prefixes.get(&file.unit).map_or(&[][..], Vec::as_slice);
             let Some((last, others)) = prefixes.split_last() else { continue };
-            definitions += file.definitions.saturating_mul(prefixes.len());
-            if definitions > MAX_DEFINITIONS {
+            if others.is_empty() && last.is_empty() && file.is_plain() {
+                inferred.plain.insert(file.unit);
+            }
+            inferred.places += file.definitions.saturating_mul(prefixes.len());
+            if inferred.places > MAX_DEFINITIONS {
                 inferred.root.open = true;
                 continue;
             }
@@ -104,7 +106,7 @@ impl Inferred {
         for (key, span) in prefix {
             at = at.child(key.as_str());
             if let Some(unit) = unit {
-                at.definitions.push(Definition {
+                at.define(Definition {
                     unit,
                     key: Some(*span),
                     span: *span,
@@ -233,7 +235,14 @@ pub fn includes_of(unit: &Unit) -> (Vec<SettingsInclude>, bool) {
 }
 
 impl FileSettings {
-    fn read(index: usize, unit: &Unit) -> Self {
+    /// Whether it does nothing but write keys that are known.
+    pub(super) fn is_plain(&self) -> bool {
+        let root = &self.root;
+        let more = root.open || root.merges || root.computed.is_some() || root.item.is_some();
+        !more && self.includes.is_empty() && root.definitions.len() == 1
+    }
+
+    pub(super) fn read(index: usize, unit: &Unit) -> Self {
         let mut reader = Reader::of(index, &unit.tree.template);
         let mut file = Self { unit: index, root: Setting::default(), includes: Vec::new(), definitions: 0 };
         let broken = unit.tree.opaque.is_some() || unit.tree.diagnostics.iter().any(|d| d.is_error());
@@ -308,7 +317,7 @@ impl Reader {
             NodeKind::Sequence(s) if !s.flow => self.is_hollow(key, &s.items, |i| i.span.start),
             _ => false,
         };
-        at.definitions.push(Definition { unit: self.unit, key, span, written, secret, certain, hollow });
+        at.define(Definition { unit: self.unit, key, span, written, secret, certain, hollow });
     }
 
     /// Whether all that stands below a key outside of branches stands in branches.

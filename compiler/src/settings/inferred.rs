@@ -12,7 +12,7 @@ use crate::{
     target::Target,
     types::Value,
 };
-use indexmap::IndexMap;
+use indexmap::{IndexMap, map::Entry};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -40,6 +40,10 @@ pub struct Inferred {
     pub top_findings: Vec<Diagnostic>,
     /// The schemas, one for each environment that has one.
     pub schemas: Vec<Schema>,
+    /// Files that do nothing but write keys at the top: a change in one of them is a change below its keys.
+    pub plain: HashSet<usize>,
+    /// How many places there are.
+    pub places: usize,
 }
 
 /// A target of a settings top file.
@@ -59,7 +63,7 @@ pub struct Setting {
     /// The places that write it, files in the order of their paths.
     pub definitions: Vec<Definition>,
     /// What is below its keys, in the order in which they are first written.
-    pub children: IndexMap<String, Setting>,
+    pub children: IndexMap<String, Arc<Setting>>,
     /// What is below keys that are computed (`{{ user }}: …`).
     pub computed: Option<Box<Setting>>,
     /// The items of lists.
@@ -214,7 +218,7 @@ impl Setting {
     /// The key that is nearest to a name, with what is below it.
     pub fn nearest(&self, key: &str) -> Option<(&str, &Setting)> {
         let near = nearest(key, self.children.keys().map(String::as_str))?;
-        Some((near, self.children.get(near)?))
+        Some((near, self.children.get(near).map(Arc::as_ref)?))
     }
 
     /// Whether it, or something below it, is secret.
@@ -224,7 +228,7 @@ impl Setting {
                 .declared
                 .as_ref()
                 .is_some_and(|d| d.ty.as_ref().is_some_and(crate::types::Type::is_secret))
-            || self.children.values().any(Setting::holds_secret)
+            || self.children.values().any(|child| child.holds_secret())
             || self.computed.as_deref().is_some_and(Setting::holds_secret)
             || self.item.as_deref().is_some_and(Setting::holds_secret)
     }
@@ -237,11 +241,20 @@ impl Setting {
 
     /// Adds what another file, or another branch, writes.
     pub(super) fn join(&mut self, other: Setting) {
-        self.definitions.extend(other.definitions);
+        if self.definitions.is_empty() {
+            self.definitions = other.definitions;
+        } else {
+            self.definitions.extend(other.definitions);
+        }
         self.open |= other.open;
         self.merges |= other.merges;
         for (key, child) in other.children {
-            self.child(key).join(child);
+            match self.children.entry(key) {
+                Entry::Vacant(vacant) => drop(vacant.insert(child)),
+                Entry::Occupied(mut known) => {
+                    Arc::make_mut(known.get_mut()).join(Arc::unwrap_or_clone(child));
+                }
+            }
         }
         join_boxed(&mut self.computed, other.computed);
         join_boxed(&mut self.item, other.item);
@@ -250,8 +263,16 @@ impl Setting {
         }
     }
 
+    /// Adds a place. Most settings have one, and there are as many as there is text.
+    pub(super) fn define(&mut self, definition: Definition) {
+        if self.definitions.is_empty() {
+            self.definitions.reserve_exact(1);
+        }
+        self.definitions.push(definition);
+    }
+
     pub(super) fn child(&mut self, key: impl Into<String>) -> &mut Setting {
-        self.children.entry(key.into()).or_default()
+        Arc::make_mut(self.children.entry(key.into()).or_default())
     }
 
     /// Attaches what is declared; a declared key exists whether or not a file writes it.

@@ -182,3 +182,50 @@ fn what_every_peel_has_is_known() {
         }
     });
 }
+
+#[test]
+fn a_change_below_keys_is_what_reading_all_files_would_give() {
+    let others = [
+        ("settings/top.zy", "base:\n  '*': [a, b, d]\n"),
+        ("settings/b.zy", "nginx: {port: 81, users: [x]}\nonly_b: 1\n"),
+        ("settings/c.zy", "common: {a: 1}\n"),
+        ("settings/d.zy", "include:\n  - c: {key: nested}\nmore: 1\n"),
+        ("settings/schema.zy", "nginx:\n  port: {type: port}\n  workers: {type: int}\n"),
+    ];
+    let before = "nginx: {port: 80, user: www}\nweb: {a: [1, {b: 2}]}\n";
+    let of = |text: &str, see: &mut dyn FnMut(&Inferred, &Workspace<'_>)| {
+        let files: Vec<_> = others.into_iter().chain([("settings/a.zy", text)]).collect();
+        with(&files, |inferred, workspace| see(inferred, workspace));
+    };
+    let mut first = None;
+    of(before, &mut |inferred, _| first = Some(inferred.clone()));
+    let first = first.unwrap();
+    for (text, is_read_again) in [
+        ("nginx: {port: '80', user: !encrypted x, new: {c: 1}}\nweb: {a: [1]}\n", true),
+        ("nginx:\n  __merge__: append\n  {{ x }}: 1\nweb: {{ y }}\n", true),
+        ("{% if x %}\nnginx: 1\n{% endif %}\nweb:\n  - a\n", true),
+        // Another key, another order, something that is open at the top, an include: all files are read.
+        ("nginx: {port: 80}\nwebs: 1\n", false),
+        ("web: 1\nnginx: {port: 80}\n", false),
+        ("nginx: {port: 80}\nweb: 1\n{{ x }}: 1\n", false),
+        ("include: [c]\nnginx: {port: 80}\nweb: 1\n", false),
+        ("nginx: {port: 80}\nweb: [\n", false),
+        ("- nginx\n", false),
+    ] {
+        of(text, &mut |inferred, workspace| {
+            let changed = workspace.units.iter().position(|unit| &*unit.path == "settings/a.zy").unwrap();
+            let again = first.after(workspace, &[changed]);
+            assert_eq!(again.is_some(), is_read_again, "{text}");
+            let Some((again, keys)) = again else { return };
+            let (mut all, mut some) = (String::new(), String::new());
+            shown(&inferred.root, "", &mut all);
+            shown(&again.root, "", &mut some);
+            assert_eq!(some, all, "{text}");
+            assert_eq!(again.plain, inferred.plain, "{text}");
+            assert_eq!(keys, ["nginx", "web"], "{text}");
+            let unit =
+                |of: &Inferred| of.root.definitions.iter().map(|d| (d.unit, d.certain)).collect::<Vec<_>>();
+            assert_eq!(unit(&again), unit(inferred), "{text}");
+        });
+    }
+}

@@ -21,6 +21,7 @@ pub(crate) mod sealing;
 #[cfg(test)]
 mod tests;
 mod top;
+mod update;
 pub(crate) mod validate;
 mod why;
 
