@@ -124,13 +124,13 @@ exec! {
         /// Whether the index is refreshed first.
         #[arg(default = true)]
         refresh: bool,
-        /// Whether other packages may be installed and removed for it.
-        #[arg(default = true)]
-        dist_upgrade: bool,
+        /// Whether other packages may be installed and removed for it. When not given: with apt yes, with zypper no.
+        dist_upgrade: Option<bool>,
     } |it, cx| {
         let packages = packages(cx)?;
         crate::pkg::refresh_if_due(cx, &*packages, (!it.refresh).then_some(false), None)?;
-        let plan = packages.preview_upgrade(cx, it.dist_upgrade)?;
+        let dist = it.dist_upgrade.unwrap_or_else(|| packages.upgrade_replaces());
+        let plan = packages.preview_upgrade(cx, dist)?;
         Ok(Value::Map(plan.into_iter().filter_map(|(name, (_, new))| Some((name, new?.into()))).collect()))
     }
 }

@@ -44,7 +44,7 @@ impl Section {
 
 /// A whole file.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Document {
+pub(crate) struct Document {
     separator: String,
     newline: &'static str,
     sections: Vec<Section>,
@@ -60,7 +60,7 @@ fn heading(line: &str) -> Option<&str> {
 
 impl Document {
     /// Reads a text; every text is a document.
-    pub(super) fn parse(text: &str, separator: &str) -> Self {
+    pub(crate) fn parse(text: &str, separator: &str) -> Self {
         let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
         let mut document = Self { separator: separator.to_owned(), newline, sections: Vec::new() };
         let mut current = Section { name: None, heading: String::new(), items: Vec::new() };
@@ -111,17 +111,17 @@ impl Document {
     }
 
     /// Names of the sections in order.
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         self.sections.iter().filter_map(|s| s.name.clone()).collect()
     }
 
     /// Whether a section is there.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.sections.iter().any(|s| s.is(Some(name)))
     }
 
     /// Keys and values of a section; of several with one name, of all.
-    pub(super) fn options(&self, section: Option<&str>) -> Vec<(String, String)> {
+    pub(crate) fn options(&self, section: Option<&str>) -> Vec<(String, String)> {
         let items = self.sections.iter().filter(|s| s.is(section)).flat_map(|s| &s.items);
         items
             .filter_map(|item| match item {
@@ -132,12 +132,12 @@ impl Document {
     }
 
     /// The value of an option.
-    pub(super) fn get(&self, section: Option<&str>, key: &str) -> Option<String> {
+    pub(crate) fn get(&self, section: Option<&str>, key: &str) -> Option<String> {
         self.options(section).into_iter().find(|(k, _)| k == key).map(|(_, value)| value)
     }
 
     /// Makes a section at the end, unless it is there.
-    pub(super) fn add(&mut self, name: &str) {
+    pub(crate) fn add(&mut self, name: &str) {
         if self.has(name) {
             return;
         }
@@ -157,7 +157,7 @@ impl Document {
     }
 
     /// Sets an option where it is, else at the end of its section. What stands between key and value is kept.
-    pub(super) fn set(&mut self, section: Option<&str>, key: &str, new: &str, no_spaces: bool) {
+    pub(crate) fn set(&mut self, section: Option<&str>, key: &str, new: &str, no_spaces: bool) {
         if let Some(name) = section {
             self.add(name);
         }
@@ -211,14 +211,14 @@ impl Document {
     }
 
     /// Removes an option, wherever its section has it.
-    pub(super) fn unset(&mut self, section: Option<&str>, wanted: &str) {
+    pub(crate) fn unset(&mut self, section: Option<&str>, wanted: &str) {
         for home in self.sections.iter_mut().filter(|s| s.is(section)) {
             home.items.retain(|item| !matches!(item, Item::Set { key, .. } if key == wanted));
         }
     }
 
     /// Removes a section with all that is in it.
-    pub(super) fn remove(&mut self, name: &str) {
+    pub(crate) fn remove(&mut self, name: &str) {
         self.sections.retain(|s| !s.is(Some(name)));
     }
 }

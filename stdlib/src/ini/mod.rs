@@ -11,7 +11,7 @@ use crate::{
         text::{self, Edit},
     },
 };
-use document::Document;
+pub(crate) use document::Document;
 use zester_compiler::types::Value;
 
 /// Adds the functions of this module.

@@ -37,7 +37,8 @@ pub(crate) struct Installed {
     refresh: Option<bool>,
     /// Seconds for which an index counts as fresh.
     cache_valid_time: Option<Seconds>,
-    /// Repository or release to take the packages from (apt: `-t`).
+    /// Repository or release to take the packages from (apt: a release; dnf, yum, zypper, pacman: a repository's id; apk: a tag or an
+    /// address).
     fromrepo: Option<String>,
     /// Whether packages whose signature cannot be checked are accepted.
     #[arg(default = false)]
@@ -81,7 +82,9 @@ pub(crate) struct Installed {
     #[arg(inert = "virtual names are always resolved")]
     resolve_capabilities: Option<bool>,
     /// Whether packages are only downloaded.
-    #[arg(inert = "use `cmd.run` with `apt-get install --download-only` to fill the cache")]
+    #[arg(
+        inert = "use `cmd.run` with the package manager's own option, `apt-get install --download-only` or `dnf install --downloadonly`, to fill the cache"
+    )]
     download_only: Option<bool>,
     /// File with answers to the packages' questions.
     #[arg(
@@ -91,15 +94,13 @@ pub(crate) struct Installed {
     /// Windows only.
     #[arg(inert = "it concerns Windows only")]
     report_reboot_exit_codes: Option<bool>,
-    /// yum only.
-    #[arg(inert = "apt has no repositories to enable by name; use `fromrepo`")]
-    enablerepo: Option<Value>,
-    /// yum only.
-    #[arg(inert = "apt has no repositories to disable by name; use `fromrepo`")]
-    disablerepo: Option<Value>,
-    /// yum only.
-    #[arg(inert = "apt has no excludes to disable")]
-    disableexcludes: Option<Value>,
+    /// Repositories that are used although they are switched off; a list, or a text with commas. For dnf and yum; others pay
+    /// no attention.
+    enablerepo: Option<Vec<String>>,
+    /// Repositories that are not used; a list, or a text with commas. For dnf and yum; others pay no attention.
+    disablerepo: Option<Vec<String>>,
+    /// Which excludes do not count: `main`, `all`, or a repository. For dnf and yum; others pay no attention.
+    disableexcludes: Option<String>,
     /// Whether states of the same kind are joined.
     #[arg(inert = "the packages of a `pkgs` list are always installed in one transaction")]
     aggregate: Option<Value>,
@@ -162,6 +163,9 @@ impl Installed {
             only_upgrade: self.only_upgrade,
             reinstall: self.reinstall,
             new_configuration: self.force_conf_new,
+            enable_repos: self.enablerepo.clone().unwrap_or_default(),
+            disable_repos: self.disablerepo.clone().unwrap_or_default(),
+            disable_excludes: self.disableexcludes.clone(),
             options: Vec::new(),
         }
     }

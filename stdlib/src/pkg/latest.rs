@@ -27,7 +27,8 @@ pub(crate) struct Latest {
     refresh: bool,
     /// Seconds for which an index counts as fresh.
     cache_valid_time: Option<Seconds>,
-    /// Repository or release to take the packages from (apt: `-t`).
+    /// Repository or release to take the packages from (apt: a release; dnf, yum, zypper, pacman: a repository's id; apk: a tag or an
+    /// address).
     fromrepo: Option<String>,
     /// Whether packages whose signature cannot be checked are accepted.
     #[arg(default = false)]

@@ -23,9 +23,9 @@ pub(crate) struct UpToDate {
     refresh: bool,
     /// Seconds for which an index counts as fresh.
     cache_valid_time: Option<Seconds>,
-    /// Whether packages may be installed and removed for it (`apt-get dist-upgrade`).
-    #[arg(default = true)]
-    dist_upgrade: bool,
+    /// Whether packages may be installed and removed for it (`apt-get dist-upgrade`, `zypper dist-upgrade`). When not given: with apt
+    /// yes, with zypper no.
+    dist_upgrade: Option<bool>,
     /// Release to take the packages from, for `pkgs`.
     fromrepo: Option<String>,
     /// Whether packages whose signature cannot be checked are accepted, for `pkgs`.
@@ -38,6 +38,7 @@ impl State for UpToDate {
         let provider = (cx.machine.packages)()?;
         let packages = &*provider;
         index::refresh_if_due(cx, packages, Some(self.refresh), self.cache_valid_time.map(|s| s.0))?;
+        let dist = self.dist_upgrade.unwrap_or_else(|| packages.upgrade_replaces());
         let options = InstallOptions {
             from_repo: self.fromrepo.clone(),
             skip_verify: self.skip_verify,
@@ -56,7 +57,7 @@ impl State for UpToDate {
         let foreseen = match &chosen {
             Some(chosen) if chosen.is_empty() => crate::provider::Transaction::new(),
             Some(chosen) => packages.preview_install(cx, chosen, &options)?,
-            None => packages.preview_upgrade(cx, self.dist_upgrade)?,
+            None => packages.preview_upgrade(cx, dist)?,
         };
         if foreseen.is_empty() {
             return Ok(Plan::unchanged("all packages are at their newest version"));
@@ -71,7 +72,7 @@ impl State for UpToDate {
             let packages = &*provider;
             let changes = observe(cx, packages, || match &chosen {
                 Some(chosen) => packages.install(cx, chosen, &options),
-                None => packages.upgrade(cx, self.dist_upgrade),
+                None => packages.upgrade(cx, dist),
             })?;
             Ok(Outcome { changes, ..Outcome::default() })
         }))

@@ -37,11 +37,8 @@ pub(crate) fn wanted(
 ) -> Result<Vec<Wanted>, String> {
     let mut all: Vec<Wanted> = Vec::new();
     let mut add = |name: &str, version: Option<String>| -> Result<(), String> {
-        // apt's own notation; dpkg's names never contain `=`.
-        let (name, inline) = match name.split_once('=') {
-            Some((name, version)) if packages.name() == "apt" => (name, Some(version.to_owned())),
-            _ => (name, None),
-        };
+        let (name, inline) = packages.inline_version(name);
+        let inline = inline.map(str::to_owned);
         if name.is_empty() || name.starts_with('-') || name.contains(char::is_whitespace) {
             return Err(format!("`{name}` is not the name of a package"));
         }

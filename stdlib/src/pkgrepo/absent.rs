@@ -1,18 +1,21 @@
 //! `pkgrepo.absent`: a repository is not known to the package manager.
 
 use super::{
-    MAIN_LIST, deb822, has_extension, lists,
+    MAIN_LIST, apk_lines, deb822, has_extension, lists,
     one_line::{self, Entry},
-    ppa_parts, require_apt, text_of,
+    plan_edit, ppa_parts, sections, text_of,
 };
-use crate::{Arguments, Changes, Context, Failure, Outcome, Plan, State, change, pkg, provider::Ownership};
+use crate::{
+    Arguments, Changes, Context, Failure, Outcome, Plan, State, change, pkg,
+    provider::{Ownership, RepositoryFiles},
+};
 use zester_compiler::types::{Path, Value};
 
 /// A repository of packages is not known. A list that holds nothing else is removed.
 #[derive(Arguments)]
 #[state("pkgrepo.absent")]
 pub(crate) struct Absent {
-    /// The repository: apt's line.
+    /// The repository: apt's or apk's line, the id of dnf, yum and zypper.
     #[arg(primary)]
     name: String,
     /// A PPA of Launchpad: `owner/name`.
@@ -34,14 +37,59 @@ pub(crate) struct Absent {
     /// Whether `apt-key` is used.
     #[arg(inert = "`apt-key` is never used; name the key's file with `signedby`")]
     aptkey: Option<bool>,
-    /// A COPR project.
-    #[arg(inert = "COPR is dnf's")]
+    /// A COPR project, `owner/project` (dnf).
     copr: Option<String>,
 }
 
 impl State for Absent {
     fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
-        require_apt(cx)?;
+        let packages = (cx.machine.packages)()?;
+        match packages.repositories() {
+            RepositoryFiles::Apt => self.plan_apt(cx),
+            RepositoryFiles::Apk => {
+                self.plan_file(cx, apk_lines::LIST, |text| apk_lines::without_line(text, &self.name))
+            }
+            RepositoryFiles::Yum => self.plan_section(cx, sections::YUM),
+            RepositoryFiles::Zypper => self.plan_section(cx, sections::ZYPPER),
+            RepositoryFiles::None => Err(super::unmanaged(packages.name()).into()),
+        }
+    }
+}
+
+impl Absent {
+    fn plan_section(&self, cx: &Context, dir: &str) -> Result<Plan<'_>, Failure> {
+        let (id, found) = match &self.copr {
+            Some(copr) => sections::copr_file(cx, copr)?,
+            None => (self.name.clone(), sections::file_of(cx, dir, &self.name)?),
+        };
+        match self.file.as_ref().map(|file| file.0.clone()).or(found) {
+            Some(path) => self.plan_file(cx, &path, |text| Ok(sections::without_section(text, &id))),
+            None => Ok(Plan::unchanged(format!("`{}` is not known", self.name))),
+        }
+    }
+
+    /// Takes the repository out of one file; one that is empty then is removed.
+    fn plan_file(
+        &self,
+        cx: &Context,
+        path: &str,
+        without: impl FnOnce(&str) -> Result<String, String>,
+    ) -> Result<Plan<'_>, Failure> {
+        let unchanged = || Plan::unchanged(format!("`{}` is not known", self.name));
+        let Some(old) = text_of(cx, path)? else { return Ok(unchanged()) };
+        let Some((changes, write)) = plan_edit(path, Some(&old), &without(&old)?, false)? else {
+            return Ok(unchanged());
+        };
+        let comment = if cx.test { "would remove" } else { "removed" };
+        Ok(Plan::change(changes, format!("{comment} `{}`", self.name), move |cx| {
+            write(cx)?;
+            // What is gone needs no index; the next state that asks for one gets it made anew.
+            pkg::forget_refresh(cx);
+            Ok(Outcome::default())
+        }))
+    }
+
+    fn plan_apt(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
         let mut edits: Vec<(String, String)> = Vec::new();
         let mut changes = Changes::new();
         let paths = self.file.as_ref().map_or_else(|| lists(cx), |file| vec![file.0.clone()]);

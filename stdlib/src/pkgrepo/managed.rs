@@ -1,11 +1,16 @@
 //! `pkgrepo.managed`: a repository is known to the package manager, with the key that signs it.
 
 use super::{
-    LIST_DIR, MAIN_LIST, deb822, has_extension, keyring, lists,
+    LIST_DIR, MAIN_LIST, apk_lines, deb822, has_extension, keyring, lists,
     one_line::{self, Entry},
-    ppa_parts, require_apt, text_of,
+    ppa_parts,
+    sections::{self, Common, Section},
+    text_of,
 };
-use crate::{Arguments, Changes, Context, Failure, Outcome, Plan, State, change, pkg, provider::Ownership};
+use crate::{
+    Arguments, Changes, Context, Failure, Outcome, Plan, State, change, pkg,
+    provider::{Ownership, RepositoryFiles},
+};
 use zester_compiler::types::{Path, Value};
 
 /// A repository of packages is known.
@@ -13,6 +18,10 @@ use zester_compiler::types::{Path, Value};
 /// For apt, `name` is the line (`deb [signed-by=/etc/apt/keyrings/x.gpg] https://… stable main`); a `file` that ends
 /// with `.sources` gets the paragraph form. A key is kept in the file that `signed-by` names, else in
 /// `/etc/apt/trusted.gpg.d`; `apt-key` is not used.
+///
+/// For dnf, yum and zypper, `name` is the repository's id, its section in `/etc/yum.repos.d` or `/etc/zypp/repos.d`, and `baseurl`,
+/// `mirrorlist` or `metalink` its address. For apk, `name` is a line of `/etc/apk/repositories`, and keys go to `/etc/apk/keys`.
+/// Parameters of other package managers than the machine's are passed over.
 #[derive(Arguments)]
 #[state("pkgrepo.managed", at_most_one_of("enabled", "disabled"))]
 pub(crate) struct Managed {
@@ -65,38 +74,9 @@ pub(crate) struct Managed {
     /// Whether lists are joined.
     #[arg(inert = "a repository stays in the list it is in; say `file` to move it")]
     consolidate: Option<bool>,
-    /// The name for people (dnf, yum).
-    humanname: Option<String>,
-    /// The address (dnf, yum); a whole line of apt is taken as the repository.
-    baseurl: Option<String>,
-    /// The address of a list of mirrors (dnf, yum).
-    mirrorlist: Option<String>,
-    /// Whether packages' signatures are checked (dnf, yum).
-    gpgcheck: Option<Value>,
-    /// Where the key lies (dnf, yum).
-    gpgkey: Option<Value>,
-    /// Whether the repository's own signature is checked (dnf, yum).
-    repo_gpgcheck: Option<Value>,
-    /// Rank among repositories (dnf, yum).
-    priority: Option<Value>,
-    /// Whether a failure of it is passed over (dnf, yum).
-    skip_if_unavailable: Option<Value>,
-    /// Whether its certificate is checked (dnf, yum).
-    sslverify: Option<Value>,
-    /// Packages that are not taken from it (dnf, yum).
-    exclude: Option<Value>,
-    /// Packages that alone are taken from it (dnf, yum).
-    includepkgs: Option<Value>,
-    /// How long its index is kept (dnf, yum).
-    metadata_expire: Option<Value>,
-    /// Whether a module's packages win (dnf, yum).
-    module_hotfixes: Option<Value>,
-    /// A COPR project (dnf).
-    copr: Option<String>,
-    /// How it is named inside the file (dnf, yum).
-    repo: Option<String>,
-    /// The type of the repository (zypper).
-    gpgautoimport: Option<bool>,
+    /// What repositories of dnf, yum and zypper have.
+    #[arg(flatten)]
+    section: Section,
 }
 
 /// Where the keys come from and where they go.
@@ -108,7 +88,38 @@ struct Keys {
 
 impl State for Managed {
     fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
-        require_apt(cx)?;
+        let packages = (cx.machine.packages)()?;
+        let dir = match packages.repositories() {
+            RepositoryFiles::Apt => return self.plan_apt(cx),
+            RepositoryFiles::Apk => {
+                let (off, keys) =
+                    (self.is_disabled().unwrap_or(false), self.key_url.as_deref().unwrap_or_default());
+                return apk_lines::plan(cx, &self.name, off, self.clean_file, keys, self.refresh);
+            }
+            RepositoryFiles::Yum => sections::YUM,
+            RepositoryFiles::Zypper => sections::ZYPPER,
+            RepositoryFiles::None => return Err(super::unmanaged(packages.name()).into()),
+        };
+        let common = Common {
+            name: &self.name,
+            file: self.file.as_ref().map(|file| file.0.as_str()),
+            disabled: self.is_disabled(),
+            comments: self.comments.as_deref().unwrap_or_default(),
+            clean_file: self.clean_file,
+            key_url: self.key_url.as_deref().unwrap_or_default(),
+            refresh: self.refresh,
+        };
+        self.section.plan(cx, dir, &common)
+    }
+}
+
+impl Managed {
+    /// Whether it is known but not used; nothing when the author does not say.
+    fn is_disabled(&self) -> Option<bool> {
+        self.disabled.or(self.enabled.map(|enabled| !enabled))
+    }
+
+    fn plan_apt(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
         let entry = self.entry(cx)?;
         let path = self.list(cx, &entry)?;
         let old = text_of(cx, &path)?;
@@ -180,31 +191,6 @@ fn words(list: &[String]) -> Vec<String> {
 }
 
 impl Managed {
-    /// The parameters of other package managers that were given.
-    fn foreign(&self) -> Vec<&'static str> {
-        [
-            ("humanname", self.humanname.is_some()),
-            ("baseurl", self.baseurl.is_some()),
-            ("mirrorlist", self.mirrorlist.is_some()),
-            ("gpgcheck", self.gpgcheck.is_some()),
-            ("gpgkey", self.gpgkey.is_some()),
-            ("repo_gpgcheck", self.repo_gpgcheck.is_some()),
-            ("priority", self.priority.is_some()),
-            ("skip_if_unavailable", self.skip_if_unavailable.is_some()),
-            ("sslverify", self.sslverify.is_some()),
-            ("exclude", self.exclude.is_some()),
-            ("includepkgs", self.includepkgs.is_some()),
-            ("metadata_expire", self.metadata_expire.is_some()),
-            ("module_hotfixes", self.module_hotfixes.is_some()),
-            ("copr", self.copr.is_some()),
-            ("repo", self.repo.is_some()),
-            ("gpgautoimport", self.gpgautoimport.is_some()),
-        ]
-        .into_iter()
-        .filter_map(|(name, given)| given.then_some(name))
-        .collect()
-    }
-
     fn codename(&self, cx: &Context) -> Result<String, String> {
         if let Some(dist) = &self.dist {
             return Ok(dist.clone());
@@ -217,7 +203,7 @@ impl Managed {
 
     /// The repository as it should stand in the list.
     fn entry(&self, cx: &Context) -> Result<Entry, Failure> {
-        let line = match (&self.ppa, &self.baseurl) {
+        let line = match (&self.ppa, self.section.address()) {
             (Some(ppa), _) => {
                 let (owner, name) = ppa_parts(ppa)?;
                 format!(
@@ -225,12 +211,12 @@ impl Managed {
                     self.codename(cx)?
                 )
             }
-            (None, Some(line)) if line.starts_with("deb") => line.clone(),
+            (None, Some(line)) if line.starts_with("deb") => line.to_owned(),
             _ => self.name.clone(),
         };
-        let parsed = Entry::parse(&line).map_err(|message| match self.foreign() {
+        let parsed = Entry::parse(&line).map_err(|message| match self.section.given() {
             foreign if foreign.is_empty() => message,
-            foreign => format!("{message} ({} are for dnf and yum)", foreign.join(", ")),
+            foreign => format!("{message} ({} are for dnf, yum and zypper)", foreign.join(", ")),
         })?;
         let mut entry = parsed.ok_or_else(|| format!("`{line}` is not a repository of apt"))?;
         if let (Some(dist), None) = (&self.dist, &self.ppa) {
@@ -251,7 +237,7 @@ impl Managed {
         if let Some(comments) = &self.comments {
             entry.comment = comments.join(" ").replace('\n', " ");
         }
-        if let Some(disabled) = self.disabled.or(self.enabled.map(|e| !e)) {
+        if let Some(disabled) = self.is_disabled() {
             entry.disabled = disabled;
         }
         Ok(entry)
@@ -454,6 +440,10 @@ mod tests {
             Managed::from_values(&args(r#"{"name": "epel", "baseurl": "https://x/epel", "gpgcheck": true}"#))
                 .unwrap();
         let Err(failure) = state.plan(&machine.context()) else { panic!("it is not apt's") };
-        assert!(failure.message.ends_with("(baseurl, gpgcheck are for dnf and yum)"), "{}", failure.message);
+        assert!(
+            failure.message.ends_with("(baseurl, gpgcheck are for dnf, yum and zypper)"),
+            "{}",
+            failure.message
+        );
     }
 }

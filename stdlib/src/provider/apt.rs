@@ -3,7 +3,7 @@
 use super::{
     Command, debian_version,
     dpkg_status::{self, DpkgStatus},
-    packages::{InstallOptions, Packages, Transaction, Versions},
+    packages::{InstallOptions, Packages, RepositoryFiles, Transaction, Versions},
     tool::{succeed, tool},
 };
 use crate::Context;
@@ -261,6 +261,15 @@ fn parse_simulation(text: &str) -> Transaction {
 impl Packages for Apt {
     fn name(&self) -> &'static str {
         "apt"
+    }
+
+    fn repositories(&self) -> RepositoryFiles {
+        RepositoryFiles::Apt
+    }
+
+    fn inline_version<'a>(&self, name: &'a str) -> (&'a str, Option<&'a str>) {
+        // Names of packages never contain `=`.
+        name.split_once('=').map_or((name, None), |(name, version)| (name, Some(version)))
     }
 
     fn canonical(&self, cx: &Context, name: &str) -> Result<String, String> {

@@ -1,31 +1,47 @@
 //! Which package manager and which service manager a machine has. Asked once per process.
 
 use super::{
+    apk::Apk,
     apt::Apt,
+    brew::Brew,
     commands::Commands,
+    dnf::{Dnf, Generation},
     files::{FileKind, FileSystem},
     packages::Packages,
+    pacman::Pacman,
     services::Services,
     systemd::Systemd,
     sysv::SysV,
+    zypper::Zypper,
 };
 use std::sync::Arc;
 
-/// The package manager.
+/// The package manager. A machine that has programs of several, as Debian may have `dnf`, is managed by the one that comes first here.
 pub fn packages(commands: &dyn Commands) -> Result<Arc<dyn Packages>, String> {
-    if commands.find("apt-get").is_some() && commands.find("dpkg").is_some() {
-        return Ok(Arc::new(Apt));
-    }
-    let others = ["dnf", "yum", "zypper", "pacman", "apk", "brew"];
-    match others.iter().find(|program| commands.find(program).is_some()) {
-        Some(program) => {
-            Err(format!("packages of `{program}` are not supported yet; use `cmd.run` with a guard"))
-        }
-        None => Err(format!(
-            "this machine has no package manager that is known (looked for apt-get, {})",
-            others.join(", ")
-        )),
-    }
+    let has = |program: &str| commands.find(program).is_some();
+    Ok(if has("apt-get") && has("dpkg") {
+        Arc::new(Apt)
+    } else if has("zypper") {
+        // Before dnf, which SUSE's distributions offer beside it.
+        Arc::new(Zypper)
+    } else if has("dnf") {
+        // `dnf` is one or the other; the first generation is also called by its Python's version.
+        let fifth = has("dnf5") && !has("dnf-3");
+        Arc::new(Dnf(if fifth { Generation::Dnf5 } else { Generation::Dnf4 }))
+    } else if has("yum") {
+        Arc::new(Dnf(Generation::Yum))
+    } else if has("pacman") && has("pacman-conf") {
+        // Debian has a game of that name.
+        Arc::new(Pacman)
+    } else if has("apk") {
+        Arc::new(Apk)
+    } else if has("brew") {
+        Arc::new(Brew)
+    } else {
+        return Err("this machine has no package manager that is known (looked for apt-get, zypper, dnf, yum, pacman, \
+                    apk, brew)"
+            .to_owned());
+    })
 }
 
 /// The service manager: systemd where it runs, else the scripts of `/etc/init.d`.
@@ -44,4 +60,43 @@ pub fn services(files: &dyn FileSystem) -> Result<Arc<dyn Services>, String> {
     }
     Err("this machine has no service manager that is known: systemd does not run and there is no `/etc/init.d`"
         .to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::fake::FakeCommands;
+
+    fn found(programs: &[&str]) -> Result<&'static str, String> {
+        let commands = FakeCommands::new();
+        let all = [
+            "apt-get",
+            "dpkg",
+            "zypper",
+            "dnf",
+            "dnf5",
+            "dnf-3",
+            "yum",
+            "pacman",
+            "pacman-conf",
+            "apk",
+            "brew",
+        ];
+        for program in all.iter().filter(|program| !programs.contains(program)) {
+            commands.without(program);
+        }
+        packages(&commands).map(|packages| packages.name())
+    }
+
+    #[test]
+    fn the_package_manager_of_a_machine() {
+        assert_eq!(found(&["apt-get", "dpkg", "dnf", "zypper"]).as_deref(), Ok("apt"));
+        assert_eq!(found(&["zypper", "dnf"]).as_deref(), Ok("zypper"));
+        assert_eq!(found(&["dnf", "yum", "dnf5"]).as_deref(), Ok("dnf"));
+        assert_eq!(found(&["yum"]).as_deref(), Ok("yum"));
+        assert_eq!(found(&["pacman", "pacman-conf"]).as_deref(), Ok("pacman"));
+        assert_eq!(found(&["apk"]).as_deref(), Ok("apk"));
+        assert_eq!(found(&["brew"]).as_deref(), Ok("brew"));
+        assert!(found(&["pacman"]).unwrap_err().contains("looked for apt-get, zypper"));
+    }
 }

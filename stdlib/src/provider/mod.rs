@@ -1,31 +1,47 @@
 //! The small traits through which functions reach a machine, and what implements them.
 
 mod accounts;
+pub(crate) mod alpm_version;
+mod apk;
+pub(crate) mod apk_version;
 mod apt;
+mod brew;
+pub(crate) mod brew_version;
 mod commands;
 pub mod debian_version;
 pub mod detect;
 mod directory;
 mod disk;
+mod dnf;
 mod dpkg_status;
 pub mod fake;
 mod files;
+mod index_age;
 mod packages;
+mod pacman;
 mod processes;
+mod rpm;
+pub(crate) mod rpm_version;
 mod services;
 mod shadow_utils;
 mod systemd;
 mod sysv;
 pub(crate) mod tool;
+mod zypper;
 
 pub use accounts::{Accounts, GroupAccount, Shadow, UserAccount};
+pub use apk::Apk;
 pub use apt::Apt;
+pub use brew::Brew;
 pub use commands::{Command, Commands, Output, Program};
 pub use disk::Disk;
+pub use dnf::{Dnf, Generation as DnfGeneration};
 pub use files::{FileKind, FileSystem, Ownership, Stat};
-pub use packages::{InstallOptions, Packages, Transaction, Versions};
+pub use packages::{InstallOptions, Packages, RepositoryFiles, Transaction, Versions};
+pub use pacman::Pacman;
 pub use processes::Processes;
 pub use services::{ServiceStatus, Services};
 pub use shadow_utils::ShadowUtils;
 pub use systemd::Systemd;
 pub use sysv::SysV;
+pub use zypper::Zypper;

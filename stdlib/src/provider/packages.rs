@@ -9,10 +9,40 @@ pub type Versions = BTreeMap<String, String>;
 /// What a transaction does: package → version before and after; `None` where it is absent.
 pub type Transaction = BTreeMap<String, (Option<String>, Option<String>)>;
 
+/// How the repositories of a package manager are written down.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RepositoryFiles {
+    /// Lists and paragraphs below `/etc/apt`.
+    Apt,
+    /// Sections of files in `/etc/yum.repos.d`.
+    Yum,
+    /// Sections of files in `/etc/zypp/repos.d`.
+    Zypper,
+    /// Lines of `/etc/apk/repositories`.
+    Apk,
+    /// In no way that is known here.
+    None,
+}
+
 /// A package manager. Names may carry an architecture (`libc6:i386`) or be virtual, as the manager understands them.
 pub trait Packages: Send + Sync {
     /// `apt`, `dnf`, …
     fn name(&self) -> &'static str;
+
+    /// How its repositories are written down.
+    fn repositories(&self) -> RepositoryFiles {
+        RepositoryFiles::None
+    }
+
+    /// A version that an author wrote behind the name, in the manager's own notation (`name=1.0`), split off.
+    fn inline_version<'a>(&self, name: &'a str) -> (&'a str, Option<&'a str>) {
+        (name, None)
+    }
+
+    /// Whether an upgrade of everything installs and removes others, too, when the author says nothing.
+    fn upgrade_replaces(&self) -> bool {
+        true
+    }
 
     /// The name under which [`Packages::installed`] lists a package: without the machine's own architecture.
     fn canonical(&self, cx: &Context, name: &str) -> Result<String, String>;
@@ -101,6 +131,12 @@ pub struct InstallOptions {
     pub reinstall: bool,
     /// Whether the maintainer's configuration files replace changed ones.
     pub new_configuration: bool,
+    /// Repositories that are used although they are switched off (dnf, yum).
+    pub enable_repos: Vec<String>,
+    /// Repositories that are not used (dnf, yum).
+    pub disable_repos: Vec<String>,
+    /// Which excludes do not count: `main`, `all`, or a repository (dnf, yum).
+    pub disable_excludes: Option<String>,
     /// Further options of the manager.
     pub options: Vec<String>,
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Context,
-    provider::{InstallOptions, Packages, Transaction, Versions, debian_version},
+    provider::{InstallOptions, Packages, RepositoryFiles, Transaction, Versions, debian_version},
 };
 use std::{
     cmp::Ordering,
@@ -14,6 +14,7 @@ use std::{
 #[derive(Debug, Default)]
 pub struct FakePackages {
     state: Mutex<State>,
+    repositories: Mutex<Option<RepositoryFiles>>,
 }
 
 #[derive(Debug, Default)]
@@ -67,6 +68,11 @@ impl FakePackages {
     /// Seconds since the last refresh.
     pub fn set_age(&self, age: f64) {
         self.lock().age = Some(age);
+    }
+
+    /// Repositories are written down as this; as apt's otherwise.
+    pub fn set_repositories(&self, files: RepositoryFiles) {
+        *self.repositories.lock().unwrap_or_else(PoisonError::into_inner) = Some(files);
     }
 
     /// What was done, in order: `install a b=1.0`.
@@ -183,6 +189,11 @@ impl State {
 impl Packages for FakePackages {
     fn name(&self) -> &'static str {
         "fake"
+    }
+
+    fn repositories(&self) -> RepositoryFiles {
+        let chosen = *self.repositories.lock().unwrap_or_else(PoisonError::into_inner);
+        chosen.unwrap_or(RepositoryFiles::Apt)
     }
 
     fn canonical(&self, _cx: &Context, name: &str) -> Result<String, String> {
