@@ -7,6 +7,7 @@ use super::{
     commands::Commands,
     dnf::{Dnf, Generation},
     files::{FileKind, FileSystem},
+    openrc::{self, OpenRc},
     packages::Packages,
     pacman::Pacman,
     services::Services,
@@ -44,28 +45,40 @@ pub fn packages(commands: &dyn Commands) -> Result<Arc<dyn Packages>, String> {
     })
 }
 
-/// The service manager: systemd where it runs, else the scripts of `/etc/init.d`.
+/// The service manager: systemd or OpenRC where it runs, OpenRC where it is installed, else the scripts of `/etc/init.d`.
 pub fn services(files: &dyn FileSystem) -> Result<Arc<dyn Services>, String> {
-    let is_dir = |path: &str| {
-        files
-            .stat(path, true)
-            .map(|stat| stat.is_some_and(|s| s.kind == FileKind::Directory))
-            .map_err(|e| format!("`{path}` could not be read: {e}"))
+    let kind = |path: &str| {
+        let stat = files.stat(path, true).map_err(|e| format!("`{path}` could not be read: {e}"))?;
+        Ok::<_, String>(stat.map(|s| s.kind))
     };
-    if is_dir("/run/systemd/system")? {
+    if kind("/run/systemd/system")? == Some(FileKind::Directory) {
         return Ok(Arc::new(Systemd));
     }
-    if is_dir("/etc/init.d")? {
+    let mut is_openrc = kind(openrc::STATE)?.is_some();
+    for program in openrc::PROGRAMS {
+        is_openrc = is_openrc || kind(program)?.is_some();
+    }
+    if is_openrc {
+        return Ok(Arc::new(OpenRc));
+    }
+    if kind("/etc/init.d")? == Some(FileKind::Directory) {
         return Ok(Arc::new(SysV));
     }
-    Err("this machine has no service manager that is known: systemd does not run and there is no `/etc/init.d`"
-        .to_owned())
+    let mut container = false;
+    for mark in ["/.dockerenv", "/run/.containerenv"] {
+        container = container || kind(mark)?.is_some();
+    }
+    let place = if container { "this container" } else { "this machine" };
+    Err(format!(
+        "{place} has no service manager: systemd does not run, OpenRC is not installed and there is no `/etc/init.d`, so no service can be \
+         started, stopped or enabled here"
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::fake::FakeCommands;
+    use crate::provider::fake::{FakeCommands, FakeFiles};
 
     fn found(programs: &[&str]) -> Result<&'static str, String> {
         let commands = FakeCommands::new();
@@ -98,5 +111,23 @@ mod tests {
         assert_eq!(found(&["apk"]).as_deref(), Ok("apk"));
         assert_eq!(found(&["brew"]).as_deref(), Ok("brew"));
         assert!(found(&["pacman"]).unwrap_err().contains("looked for apt-get, zypper"));
+    }
+
+    #[test]
+    fn the_service_manager_of_a_machine() {
+        let files = FakeFiles::default();
+        let name = |files: &FakeFiles| services(files).map(|services| services.name());
+        files.put("/.dockerenv", "");
+        assert!(
+            name(&files)
+                .unwrap_err()
+                .starts_with("this container has no service manager: systemd does not run")
+        );
+        files.put_dir("/etc/init.d");
+        assert_eq!(name(&files), Ok("sysv"));
+        files.put("/sbin/rc-service", "");
+        assert_eq!(name(&files), Ok("openrc"));
+        files.put_dir("/run/systemd/system");
+        assert_eq!(name(&files), Ok("systemd"));
     }
 }

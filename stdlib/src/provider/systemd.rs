@@ -189,4 +189,33 @@ mod tests {
         assert_eq!(unit("apt-daily.timer"), "apt-daily.timer");
         assert_eq!(unit("php8.2-fpm"), "php8.2-fpm.service");
     }
+
+    #[test]
+    fn changed_unit_files_are_read_before_a_verb() {
+        let machine = crate::provider::fake::FakeMachine::new();
+        machine.commands.reply("systemctl", 0, "");
+        machine.commands.reply(
+            "systemctl show --property=NeedDaemonReload -- a.service",
+            0,
+            "NeedDaemonReload=yes\n",
+        );
+        machine.commands.reply(
+            "systemctl show --property=NeedDaemonReload -- b.service",
+            0,
+            "NeedDaemonReload=no\n",
+        );
+        let cx = machine.context();
+        Systemd.restart(&cx, "a").unwrap();
+        Systemd.reload(&cx, "b").unwrap();
+        assert_eq!(
+            machine.commands.lines(),
+            [
+                "systemctl show --property=NeedDaemonReload -- a.service",
+                "systemctl daemon-reload",
+                "systemctl restart --no-ask-password -- a.service",
+                "systemctl show --property=NeedDaemonReload -- b.service",
+                "systemctl reload --no-ask-password -- b.service",
+            ]
+        );
+    }
 }

@@ -6,6 +6,24 @@ use std::sync::Arc;
 use zester_compiler::types::{Seconds, Value};
 
 /// A service runs. With `watch` it is restarted (or reloaded) when what it watches changed.
+///
+/// A unit's file and its drop-ins are files: write them with `file.managed` and watch them. Before a unit is started, restarted or
+/// reloaded, systemd reads its files again (`daemon-reload`) if they have changed.
+///
+/// ```yaml
+/// /etc/systemd/system/nginx.service.d/limits.conf:
+///   file.managed:
+///     - makedirs: true
+///     - contents: |
+///         [Service]
+///         LimitNOFILE=65536
+///
+/// nginx:
+///   service.running:
+///     - enable: true
+///     - watch:
+///       - file: /etc/systemd/system/nginx.service.d/limits.conf
+/// ```
 #[derive(Arguments)]
 #[state("service.running", watches)]
 pub(crate) struct Running {
