@@ -89,6 +89,7 @@ impl<'c> Machine<'c> {
             Some(_) => return Err("`timeout` of `cmd_run` is a number of seconds".to_owned()),
         };
         command.timeout = Some(wanted.min(left));
+        crate::environ::below(self.cx, &mut command.env);
         let output = self.cx.machine.commands.run(&command, &self.cx.cancel);
         let output = output.map_err(|e| format!("`{program}` could not be started: {e}"))?;
         if output.timed_out {

@@ -41,6 +41,7 @@ impl Call<'_> {
                 command.env.push((name.clone(), (!value.is_null()).then(|| value.to_string())));
             }
         }
+        crate::environ::below(cx, &mut command.env);
         let run = cx.machine.commands.run(&command, &cx.cancel);
         run.map_err(|e| format!("`{}` could not be started: {e}", self.line))
     }

@@ -1,6 +1,9 @@
-//! `environ.*`: the environment of this process.
+//! `environ.*`: the environment of this process, with what the run has set above it.
 
-use crate::Library;
+use crate::{
+    Library,
+    environ::{Layer, extend, layer, value},
+};
 use zester_compiler::types::{Map, Value};
 
 exec! {
@@ -11,7 +14,7 @@ exec! {
         /// What to give when it is not set.
         #[arg(default = "")]
         default: Value,
-    } |it, _| Ok(std::env::var(&it.key).map_or_else(|_| it.default.clone(), Value::Str))
+    } |it, cx| Ok(value(cx, &it.key).map_or_else(|| it.default.clone(), Value::Str))
 }
 
 exec! {
@@ -21,10 +24,10 @@ exec! {
         key: String,
         /// The value.
         value: Option<String>,
-    } |it, _| Ok(Value::Bool(match (std::env::var(&it.key), &it.value) {
-        (Ok(have), Some(want)) => have == *want,
-        (Ok(have), None) => !have.is_empty(),
-        (Err(_), _) => false,
+    } |it, cx| Ok(Value::Bool(match (value(cx, &it.key), &it.value) {
+        (Some(have), Some(want)) => have == *want,
+        (Some(have), None) => !have.is_empty(),
+        (None, _) => false,
     }))
 }
 
@@ -36,23 +39,53 @@ exec! {
         /// What to give when one is not set.
         #[arg(default = "")]
         default: Value,
-    } |it, _| {
-        let value = |key: &String| std::env::var(key).map_or_else(|_| it.default.clone(), Value::Str);
-        Ok(Value::Map(it.keys.iter().map(|key| (key.clone(), value(key))).collect()))
+    } |it, cx| {
+        let one = |key: &String| value(cx, key).map_or_else(|| it.default.clone(), Value::Str);
+        Ok(Value::Map(it.keys.iter().map(|key| (key.clone(), one(key))).collect()))
     }
 }
 
 exec! {
     /// All variables.
-    "environ.items" probe Items {} |_, _| {
-        let variables: Map = std::env::vars_os()
+    "environ.items" probe Items {} |_, cx| {
+        let mut variables: Map = std::env::vars_os()
             .map(|(k, v)| (k.to_string_lossy().into_owned(), Value::Str(v.to_string_lossy().into_owned())))
             .collect();
+        for (name, value) in &*layer(cx) {
+            match value {
+                Some(value) => drop(variables.insert(name.clone(), value.as_str().into())),
+                None => drop(variables.shift_remove(name)),
+            }
+        }
         Ok(variables.into())
+    }
+}
+
+exec! {
+    /// Sets a variable for the commands that follow in this run; gives its value.
+    "environ.setval" mutating SetVal {
+        /// The variable.
+        key: String,
+        /// Its value; `false` sets it to nothing.
+        val: Value,
+        /// Whether `false` takes it away.
+        #[arg(default = false)]
+        false_unsets: bool,
+    } |it, cx| {
+        if it.key.is_empty() || it.key.contains(['=', '\0']) {
+            return Err(format!("`{}` is not the name of a variable", it.key));
+        }
+        let text = match &it.val {
+            Value::Bool(false) if it.false_unsets => None,
+            Value::Bool(false) | Value::Null => Some(String::new()),
+            other => Some(other.to_string()),
+        };
+        extend(cx, Layer::from_iter([(it.key.clone(), text.clone())]));
+        Ok(text.map_or(Value::Null, Value::Str))
     }
 }
 
 /// Adds the module's functions.
 pub(super) fn register(library: &mut Library) {
-    library.exec::<Get>().exec::<HasValue>().exec::<Item>().exec::<Items>();
+    library.exec::<Get>().exec::<HasValue>().exec::<Item>().exec::<Items>().exec::<SetVal>();
 }

@@ -17,6 +17,7 @@ pub(crate) fn run(cx: &Context, mut command: Command) -> Result<Output, String> 
     if command.timeout.is_none() {
         command.timeout = cx.timeout;
     }
+    crate::environ::below(cx, &mut command.env);
     let name = line(&command);
     cx.machine.commands.run(&command, &cx.cancel).map_err(|e| format!("`{name}` could not be started: {e}"))
 }
