@@ -89,6 +89,7 @@ pub fn run(line: &str, node: &Node, cx: &Context) -> Result<zester_stdlib::provi
     command.runas = cx.runas.as_deref().map(str::to_owned);
     command.timeout = cx.timeout;
     command.umask = cx.umask;
+    zester_stdlib::run_variables(cx, &mut command.env);
     cx.machine.commands.run(&command, &cx.cancel).map_err(|e| format!("`{line}` could not be started: {e}"))
 }
 

@@ -38,8 +38,8 @@ pub(crate) fn value(cx: &Context, name: &str) -> Option<String> {
     }
 }
 
-/// A command's variables, with the run's below them: what the command says itself counts.
-pub(crate) fn below(cx: &Context, env: &mut Vec<(String, Option<String>)>) {
+/// Puts the run's variables below a command's own, which count.
+pub fn below(cx: &Context, env: &mut Vec<(String, Option<String>)>) {
     let layer = layer(cx);
     if !layer.is_empty() {
         env.splice(0..0, layer.iter().map(|(name, value)| (name.clone(), value.clone())));

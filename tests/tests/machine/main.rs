@@ -4,6 +4,7 @@ mod cli;
 mod every_function;
 mod host;
 mod leaks;
+mod lvm;
 mod postgres;
 mod standard_library;
 mod system;

@@ -43,10 +43,8 @@ impl Dnf {
     }
 
     fn preview(self, cx: &Context, verb: &str, args: &[String]) -> Result<Transaction, String> {
-        let mut all = vec!["--assumeno".to_owned()];
+        let mut all = vec![verb.to_owned(), "--assumeno".to_owned()];
         all.extend(args.iter().cloned());
-        // dnf wants its options behind the verb's name or before it, yum does not mind.
-        all.insert(0, verb.to_owned());
         let (command, output) = self.run(cx, all)?;
         // "No" is an answer that ends with 1.
         let aborted = ["Operation aborted", "Exiting on user", "Nothing to do"]
