@@ -55,6 +55,7 @@ mod timezone;
 mod tuned;
 mod user;
 mod virtualenv;
+mod x509;
 pub mod zester;
 
 pub use cmd::environment::variables as environment;
@@ -109,6 +110,7 @@ pub fn library() -> Library {
     tuned::register(&mut library);
     user::register(&mut library);
     virtualenv::register(&mut library);
+    x509::register(&mut library);
     zester::register(&mut library);
     elsewhere::register(library.registry_mut());
     library

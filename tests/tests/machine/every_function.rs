@@ -90,6 +90,14 @@ const CASES: &[(&str, Kind, &str)] = &[
     ("test.show_notification", Looks, "text: x"),
     ("test.succeed_with_changes", Says, "name: x"),
     ("test.succeed_without_changes", Looks, "name: x"),
+    ("x509.certificate_managed", Exact, "name: ROOT/x/crt\nsigning_private_key: ROOT/own.key\nCN: x"),
+    ("x509.csr_managed", Exact, "name: ROOT/x/csr\nprivate_key: ROOT/own.key\nCN: x"),
+    (
+        "x509.pem_managed",
+        Exact,
+        "name: ROOT/x/pem\ntext: -----BEGIN CERTIFICATE----- QUJD -----END CERTIFICATE-----",
+    ),
+    ("x509.private_key_managed", Exact, "name: ROOT/x/key\nalgo: ec"),
 ];
 
 /// Functions that change accounts, packages, services or the kernel: they converge on made-up machines in these files, and the ones that a
@@ -244,6 +252,12 @@ fn project() -> Scratch {
     let repo = root.join("git.config_set/repo");
     fs::create_dir(&repo).unwrap();
     git(&repo, &["init", "-q"]);
+    let key = Command::new("openssl")
+        .args(["genpkey", "-algorithm", "ED25519", "-out", "own.key"])
+        .current_dir(&root)
+        .status()
+        .unwrap();
+    assert!(key.success());
     let status = Command::new("tar")
         .args(["-cf", "a.tar", "file"])
         .current_dir(root.join("archive.extracted"))
