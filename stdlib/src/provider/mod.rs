@@ -16,6 +16,7 @@ mod dnf;
 mod dpkg_status;
 pub mod fake;
 mod files;
+mod held;
 mod index_age;
 mod openrc;
 mod packages;

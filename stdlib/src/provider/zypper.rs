@@ -1,7 +1,7 @@
 //! SUSE's package manager, through its XML output: what it plans and what it knows are elements with attributes.
 
 use super::{
-    Command, Output, RepositoryFiles,
+    Command, Output, RepositoryFiles, held,
     index_age::age,
     packages::{InstallOptions, Packages, Transaction, Versions},
     rpm::{self, Database},
@@ -132,21 +132,19 @@ impl Zypper {
         Ok((global, args))
     }
 
-    /// A lock would make zypper ask what to do.
-    fn refuse_locked(
+    /// The packages whose locks are lifted for the call, and the others. A lock that nobody lifts would make zypper ask what to do.
+    fn split_locked(
+        &self,
         cx: &Context,
         packages: &[(String, Option<String>)],
         options: &InstallOptions,
-    ) -> Result<(), String> {
-        let locked = locks(cx)?;
-        let (verb, why) = if options.change_held {
-            ("it cannot be changed while its lock stands", "release it with `pkg.unheld` first")
-        } else {
-            ("it is not changed", "release it with `pkg.unheld`")
-        };
-        match packages.iter().find(|(name, _)| locked.contains(name)) {
-            Some((name, _)) => Err(format!("`{name}` is held, so {verb}; {why}")),
-            None => Ok(()),
+    ) -> Result<(Vec<(String, Option<String>)>, Vec<(String, Option<String>)>), String> {
+        let (locked, free) = held::split(cx, self, packages)?;
+        match locked.first() {
+            Some((name, _)) if !options.change_held => Err(format!(
+                "`{name}` is held, so it is not changed; release it with `pkg.unheld` or set `update_holds: true`"
+            )),
+            _ => Ok((locked, free)),
         }
     }
 }
@@ -309,12 +307,13 @@ impl Packages for Zypper {
         packages: &[(String, Option<String>)],
         options: &InstallOptions,
     ) -> Result<Transaction, String> {
-        Self::refuse_locked(cx, packages, options)?;
-        let (global, args) = Self::install_args(cx, packages, options)?;
-        if args.is_empty() {
-            return Ok(Transaction::new());
+        let (locked, free) = self.split_locked(cx, packages, options)?;
+        let mut all = held::foresee(cx, self, &locked, options.from_repo.as_deref())?;
+        let (global, args) = Self::install_args(cx, &free, options)?;
+        if !args.is_empty() {
+            all.extend(Self::preview(cx, &global, "install", &args)?);
         }
-        Self::preview(cx, &global, "install", &args)
+        Ok(all)
     }
 
     fn install(
@@ -323,12 +322,12 @@ impl Packages for Zypper {
         packages: &[(String, Option<String>)],
         options: &InstallOptions,
     ) -> Result<(), String> {
-        Self::refuse_locked(cx, packages, options)?;
+        let (locked, _) = self.split_locked(cx, packages, options)?;
         let (global, args) = Self::install_args(cx, packages, options)?;
         if args.is_empty() {
             return Ok(());
         }
-        Self::change(cx, &global, "install", false, &args).map(drop)
+        held::without(cx, self, &locked, || Self::change(cx, &global, "install", false, &args).map(drop))
     }
 
     fn file_package(&self, cx: &Context, path: &str) -> Result<(String, String), String> {
@@ -488,6 +487,15 @@ mod tests {
         assert_eq!(Zypper.held(&cx).unwrap(), ["zt-app"]);
         let error =
             Zypper.preview_install(&cx, &[("zt-app".into(), None)], &InstallOptions::default()).unwrap_err();
-        assert_eq!(error, "`zt-app` is held, so it is not changed; release it with `pkg.unheld`");
+        assert!(error.starts_with("`zt-app` is held, so it is not changed"), "{error}");
+        machine.commands.reply("zypper --non-interactive --xmlout --no-refresh search", 0, SEARCH);
+        let options = InstallOptions { change_held: true, ..InstallOptions::default() };
+        let plan = Zypper.preview_install(&cx, &[("zt-app".into(), None)], &options).unwrap();
+        assert_eq!(plan["zt-app"], (Some("2:1.0-1".to_owned()), Some("2:1.10-1".to_owned())));
+        machine.commands.forget();
+        Zypper.install(&cx, &[("zt-app".into(), None)], &options).unwrap();
+        let verbs = machine.commands.lines();
+        let verbs: Vec<&str> = verbs.iter().filter_map(|line| line.split(' ').nth(4)).collect();
+        assert_eq!(verbs, ["removelock", "install", "addlock"]);
     }
 }

@@ -4,7 +4,7 @@ mod locks;
 mod output;
 
 use super::{
-    Command, RepositoryFiles,
+    Command, RepositoryFiles, held,
     index_age::age,
     packages::{InstallOptions, Packages, Transaction, Versions},
     rpm::{self, Database},
@@ -143,23 +143,17 @@ impl Dnf {
         flags
     }
 
-    /// dnf 5 keeps locks itself, so no call can leave them out.
-    fn refuse_held(
+    /// The packages whose locks are lifted for the call, and the others: dnf 5 keeps locks itself, and no option leaves them out.
+    fn split_locked(
         self,
         cx: &Context,
         packages: &[(String, Option<String>)],
         options: &InstallOptions,
-    ) -> Result<(), String> {
-        if !options.change_held || self.0 != Generation::Dnf5 {
-            return Ok(());
+    ) -> Result<(Vec<(String, Option<String>)>, Vec<(String, Option<String>)>), String> {
+        if options.change_held && self.0 == Generation::Dnf5 {
+            return held::split(cx, &self, packages);
         }
-        let held = self.held(cx)?;
-        match packages.iter().find(|(name, _)| held.contains(name)) {
-            Some((name, _)) => Err(format!(
-                "`{name}` is held, and dnf 5 has no way to change a held package; release it with `pkg.unheld` first"
-            )),
-            None => Ok(()),
-        }
+        Ok((Vec::new(), packages.to_vec()))
     }
 
     fn list(self, cx: &Context, names: &[String], from: Option<&str>) -> Result<output::Listing, String> {
@@ -257,9 +251,9 @@ impl Packages for Dnf {
         packages: &[(String, Option<String>)],
         options: &InstallOptions,
     ) -> Result<Transaction, String> {
-        self.refuse_held(cx, packages, options)?;
-        let mut all = Transaction::new();
-        for (verb, args) in self.calls(cx, packages, options)? {
+        let (locked, free) = self.split_locked(cx, packages, options)?;
+        let mut all = held::foresee(cx, self, &locked, options.from_repo.as_deref())?;
+        for (verb, args) in self.calls(cx, &free, options)? {
             all.extend(self.preview(cx, verb, &args)?);
         }
         Ok(all)
@@ -271,10 +265,11 @@ impl Packages for Dnf {
         packages: &[(String, Option<String>)],
         options: &InstallOptions,
     ) -> Result<(), String> {
-        self.refuse_held(cx, packages, options)?;
-        self.calls(cx, packages, options)?
-            .into_iter()
-            .try_for_each(|(verb, args)| self.execute(cx, verb, &args))
+        let (locked, _) = self.split_locked(cx, packages, options)?;
+        let calls = self.calls(cx, packages, options)?;
+        held::without(cx, self, &locked, || {
+            calls.into_iter().try_for_each(|(verb, args)| self.execute(cx, verb, &args))
+        })
     }
 
     fn file_package(&self, cx: &Context, path: &str) -> Result<(String, String), String> {

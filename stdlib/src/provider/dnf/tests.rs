@@ -279,10 +279,13 @@ fn holds() {
     );
     let dnf = Dnf(Generation::Dnf5);
     assert_eq!(dnf.held(&cx).unwrap(), ["bash"]);
+    machine.commands.reply("dnf list", 0, "Available packages\nbash.x86_64 5.3-1 fedora\n");
     let options = InstallOptions { change_held: true, ..InstallOptions::default() };
-    assert!(
-        dnf.preview_install(&cx, &wanted(&[("bash", None)]), &options).unwrap_err().contains("pkg.unheld")
-    );
+    let plan = dnf.preview_install(&cx, &wanted(&[("bash", None)]), &options).unwrap();
+    assert_eq!(plan["bash"], (None, some("5.3-1")));
+    // The lock does not go in this test, so nothing is installed.
+    let error = dnf.install(&cx, &wanted(&[("bash", None)]), &options).unwrap_err();
+    assert!(error.contains("`bash` is still held"), "{error}");
 }
 
 #[test]
