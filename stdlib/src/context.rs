@@ -94,6 +94,27 @@ impl RunCache {
         self.lock().insert(key.to_owned(), Arc::new(value));
     }
 
+    /// The value of `key` for as long as `stamp` is what it was when `make` made it.
+    pub fn while_same<S, T, E>(
+        &self,
+        key: &str,
+        stamp: S,
+        make: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Arc<T>, E>
+    where
+        S: Any + Send + Sync + PartialEq,
+        T: Any + Send + Sync,
+    {
+        if let Some(known) = self.get::<(S, Arc<T>)>(key)
+            && known.0 == stamp
+        {
+            return Ok(known.1.clone());
+        }
+        let made = Arc::new(make()?);
+        self.set(key, (stamp, made.clone()));
+        Ok(made)
+    }
+
     /// Forgets a value.
     pub fn forget(&self, key: &str) {
         self.lock().remove(key);
@@ -198,5 +219,28 @@ impl ManagedPaths {
     pub fn covers(&self, path: &str) -> bool {
         let below = format!("{}/", path.trim_end_matches('/'));
         self.0.contains(path) || self.0.range(below.clone()..).next().is_some_and(|p| p.starts_with(&below))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_made_is_kept_while_its_stamp_stays() {
+        let cache = RunCache::default();
+        let made = std::cell::Cell::new(0);
+        let make = |stamp: u8| {
+            cache.while_same("k", stamp, || {
+                made.set(made.get() + 1);
+                if stamp == 9 { Err("no") } else { Ok(made.get()) }
+            })
+        };
+        assert_eq!((make(1).map(|v| *v), make(1).map(|v| *v)), (Ok(1), Ok(1)));
+        assert_eq!(make(2).map(|v| *v), Ok(2));
+        // A failure is not kept, and does not take away what was.
+        assert_eq!(make(9).map(|v| *v), Err("no"));
+        assert_eq!(make(2).map(|v| *v), Ok(2));
+        assert_eq!(made.get(), 3);
     }
 }

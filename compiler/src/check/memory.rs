@@ -7,13 +7,14 @@ use super::{
     functions::CustomModules,
     library,
     order::OfFile,
+    selection::Selection,
     summary::Summary,
     together::Groups,
     top::TopFiles,
     unused::SettingsRead,
     view::Noted,
     whole,
-    workspace::{Parts, Selection, UnitKind},
+    workspace::{Parts, UnitKind},
 };
 use crate::{
     diagnostic::Diagnostic,
@@ -66,8 +67,7 @@ impl Memory {
         let generation = project.generation();
         let Some(selection) = &self.selection else { return false };
         generation.is_some()
-            && self.generation == generation
-            && selection.is_of(generation)
+            && selection.generation == generation
             && !self.unreadable
             && self.custom == selection.with_opaque(custom)
     }

@@ -31,6 +31,7 @@ mod reserved;
 pub(crate) mod resources;
 pub(crate) mod scope;
 mod secrets;
+mod selection;
 mod session;
 mod settings;
 mod settings_files;

@@ -24,15 +24,13 @@ pub(super) fn reopen<'a>(
         return None;
     }
     let mut workspace = Workspace::of_parts(project, registry, memory.last.take()?);
-    let read = read_changed(&workspace);
-    if let Some(changed) = &read
-        && changed.iter().all(|(index, kept, _)| uses_the_same(&workspace.kept[*index], kept))
-    {
-        take_in(&mut workspace, read.unwrap_or_default(), memory);
-        return Some(workspace);
-    }
-    workspace.into_memory(memory);
-    None
+    let same = |(index, kept, _): &(usize, Kept, Reading)| uses_the_same(&workspace.kept[*index], kept);
+    let Some(changed) = read_changed(&workspace).filter(|changed| changed.iter().all(same)) else {
+        workspace.into_memory(memory);
+        return None;
+    };
+    take_in(&mut workspace, changed, memory);
+    Some(workspace)
 }
 
 /// The files with another text, read. `None` when one is no longer readable.

@@ -42,7 +42,7 @@ pub struct Inferred {
     pub schemas: Vec<Schema>,
     /// Files that do nothing but write keys at the top: a change in one of them is a change below its keys.
     pub plain: HashSet<usize>,
-    /// How many places there are.
+    /// How many places there are, at most: those that a changed file had before stay counted.
     pub places: usize,
 }
 

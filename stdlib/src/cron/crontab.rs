@@ -3,7 +3,7 @@
 use crate::{
     Context,
     provider::{
-        Ownership,
+        Ownership, files,
         tool::{failure, run, succeed, tool},
     },
 };
@@ -16,11 +16,7 @@ pub(crate) fn read(cx: &Context, user: &str) -> Result<String, String> {
     check(cx, user)?;
     if cx.machine.commands.find("crontab").is_none() {
         let path = format!("{SPOOL}/{user}");
-        return match cx.machine.files.read(&path) {
-            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-            Err(e) => Err(format!("`{path}` could not be read: {e}")),
-        };
+        return Ok(files::text(cx, &path)?.unwrap_or_default());
     }
     let command = tool("crontab", ["-u", user, "-l"]);
     let output = run(cx, command.clone())?;

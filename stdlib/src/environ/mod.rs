@@ -7,6 +7,7 @@ mod setenv;
 
 use crate::{Context, Library};
 use std::{collections::BTreeMap, sync::Arc};
+use zester_compiler::types::Value;
 
 /// Adds the functions of this module.
 pub(crate) fn register(library: &mut Library) {
@@ -28,6 +29,26 @@ pub(crate) fn extend(cx: &Context, new: Layer) {
     let mut layer = Layer::clone(&layer(cx));
     layer.extend(new);
     cx.run.set(KEY, layer);
+}
+
+/// A variable's name and text as an author gives them: `false` is nothing, or takes the variable away if `false_unsets`.
+pub(crate) fn variable(
+    name: &str,
+    value: &Value,
+    false_unsets: bool,
+) -> Result<(String, Option<String>), String> {
+    if name.is_empty() || name.contains(['=', '\0']) {
+        return Err(format!("`{name}` is not the name of a variable"));
+    }
+    let text = match value {
+        Value::Bool(false) if false_unsets => None,
+        Value::Bool(false) | Value::Null => Some(String::new()),
+        Value::List(_) | Value::Map(_) => {
+            return Err(format!("the value of `{name}` is a text, not {}", value.describe()));
+        }
+        other => Some(other.to_string()),
+    };
+    Ok((name.to_owned(), text))
 }
 
 /// A variable as commands of the run find it.

@@ -1,6 +1,6 @@
 //! `environ.setenv`
 
-use super::{Layer, extend, value};
+use super::{Layer, extend, value, variable};
 use crate::{Changes, Context, Failure, Outcome, Plan, State, change};
 use zester_compiler::types::Value;
 use zester_stdlib_derive::Arguments;
@@ -43,20 +43,7 @@ pub(crate) struct SetEnv {
 
 impl SetEnv {
     fn wanted(&self) -> Result<Layer, String> {
-        let one = |name: &str, value: &Value| {
-            if name.is_empty() || name.contains(['=', '\0']) {
-                return Err(format!("`{name}` is not the name of a variable"));
-            }
-            let text = match value {
-                Value::Bool(false) if self.false_unsets => None,
-                Value::Bool(false) | Value::Null => Some(String::new()),
-                Value::List(_) | Value::Map(_) => {
-                    return Err(format!("the value of `{name}` is a text, not {}", value.describe()));
-                }
-                other => Some(other.to_string()),
-            };
-            Ok((name.to_owned(), text))
-        };
+        let one = |name: &str, value: &Value| variable(name, value, self.false_unsets);
         match &self.value {
             Value::Map(map) => map.iter().map(|(name, value)| one(name, value)).collect(),
             value => Ok(Layer::from_iter([one(&self.name, value)?])),

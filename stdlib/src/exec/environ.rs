@@ -2,7 +2,7 @@
 
 use crate::{
     Library,
-    environ::{Layer, extend, layer, value},
+    environ::{Layer, extend, layer, value, variable},
 };
 use zester_compiler::types::{Map, Value};
 
@@ -72,15 +72,8 @@ exec! {
         #[arg(default = false)]
         false_unsets: bool,
     } |it, cx| {
-        if it.key.is_empty() || it.key.contains(['=', '\0']) {
-            return Err(format!("`{}` is not the name of a variable", it.key));
-        }
-        let text = match &it.val {
-            Value::Bool(false) if it.false_unsets => None,
-            Value::Bool(false) | Value::Null => Some(String::new()),
-            other => Some(other.to_string()),
-        };
-        extend(cx, Layer::from_iter([(it.key.clone(), text.clone())]));
+        let (key, text) = variable(&it.key, &it.val, it.false_unsets)?;
+        extend(cx, Layer::from_iter([(key, text.clone())]));
         Ok(text.map_or(Value::Null, Value::Str))
     }
 }

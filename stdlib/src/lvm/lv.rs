@@ -116,7 +116,7 @@ impl Present {
     fn wanted(&self, group: &report::Group) -> Result<Option<u64>, Failure> {
         let extent = group.extent();
         if let Some(size) = &self.size {
-            return Ok(Some(bytes(&size.to_string())?.div_ceil(extent) * extent));
+            return Ok(Some(bytes(&size.to_string())?.div_ceil(extent).saturating_mul(extent)));
         }
         let Some(extents) = self.extents.as_ref().map(Value::to_string) else { return Ok(None) };
         let not_extents = || {
@@ -125,13 +125,16 @@ impl Present {
             ))
         };
         match extents.split_once('%') {
-            None => Ok(Some(extents.trim().parse::<u64>().map_err(|_| not_extents())? * extent)),
+            None => {
+                Ok(Some(extents.trim().parse::<u64>().map_err(|_| not_extents())?.saturating_mul(extent)))
+            }
             Some((share, of)) => {
                 let share: u64 = share.trim().parse().map_err(|_| not_extents())?;
                 if !["VG", "FREE", "PVS", "ORIGIN"].contains(&of) || share > 100 {
                     return Err(not_extents());
                 }
-                Ok((of == "VG").then(|| group.extents() * share / 100 * extent))
+                let extents = group.extents().saturating_mul(share) / 100;
+                Ok((of == "VG").then(|| extents.saturating_mul(extent)))
             }
         }
     }

@@ -202,6 +202,18 @@ fn thin_volumes_and_snapshots() {
 }
 
 #[test]
+fn a_size_of_any_height_is_a_size() {
+    let (machine, state) = machine();
+    state.lock().unwrap().groups.entry("data".to_owned()).or_default();
+    let small = r#"{"name": "x", "vgname": "data", "size": "12M"}"#;
+    machine.converge::<lv::Present>(&args(small)).unwrap();
+    let huge = format!(r#"{{"name": "x", "vgname": "data", "extents": "{}"}}"#, u64::MAX);
+    machine.converge::<lv::Present>(&args(&huge)).unwrap();
+    let lines = changing(&machine);
+    assert!(lines.iter().any(|line| line.starts_with("lvextend")), "{lines:?}");
+}
+
+#[test]
 fn what_cannot_be_is_said() {
     let (machine, state) = machine();
     state.lock().unwrap().groups.entry("data".to_owned()).or_default();

@@ -3,11 +3,11 @@
 use super::{
     MAIN_LIST, apk_lines, deb822, has_extension, lists,
     one_line::{self, Entry},
-    plan_edit, ppa_parts, sections, text_of,
+    plan_edit, ppa_parts, sections,
 };
 use crate::{
     Arguments, Changes, Context, Failure, Outcome, Plan, State, change, pkg,
-    provider::{Ownership, RepositoryFiles},
+    provider::{Ownership, RepositoryFiles, files},
 };
 use zester_compiler::types::{Path, Value};
 
@@ -76,7 +76,7 @@ impl Absent {
         without: impl FnOnce(&str) -> Result<String, String>,
     ) -> Result<Plan<'_>, Failure> {
         let unchanged = || Plan::unchanged(format!("`{}` is not known", self.name));
-        let Some(old) = text_of(cx, path)? else { return Ok(unchanged()) };
+        let Some(old) = files::text(cx, path)? else { return Ok(unchanged()) };
         let Some((changes, write)) = plan_edit(path, Some(&old), &without(&old)?, false)? else {
             return Ok(unchanged());
         };
@@ -94,7 +94,7 @@ impl Absent {
         let mut changes = Changes::new();
         let paths = self.file.as_ref().map_or_else(|| lists(cx), |file| vec![file.0.clone()]);
         for path in paths {
-            let Some(old) = text_of(cx, &path)? else { continue };
+            let Some(old) = files::text(cx, &path)? else { continue };
             let new = self.without(&old, has_extension(&path, "sources"))?;
             if new != old {
                 let diff =

@@ -1,7 +1,11 @@
 //! Repositories of apk: lines of `/etc/apk/repositories`, with a tag in front of some (`@edge https://…`); keys are files.
 
-use super::{plan_edit, sections::refresh_index, text_of};
-use crate::{Context, Failure, Plan, change, pkg, provider::Ownership, source};
+use super::{plan_edit, sections::refresh_index};
+use crate::{
+    Context, Failure, Plan, change, pkg,
+    provider::{Ownership, files},
+    source,
+};
 use std::sync::Arc;
 use zester_compiler::types::Value;
 
@@ -100,7 +104,7 @@ pub(super) fn plan<'a>(
     key_url: &[String],
     refresh: bool,
 ) -> Result<Plan<'a>, Failure> {
-    let old = text_of(cx, LIST)?;
+    let old = files::text(cx, LIST)?;
     let new = with_line(old.as_deref().unwrap_or_default(), line, disabled, clean)?;
     let keys = keys(cx, key_url)?;
     let edit = plan_edit(LIST, old.as_deref(), &new, false)?;

@@ -5,11 +5,10 @@ use super::{
     one_line::{self, Entry},
     ppa_parts,
     sections::{self, Common, Section},
-    text_of,
 };
 use crate::{
     Arguments, Changes, Context, Failure, Outcome, Plan, State, change, pkg,
-    provider::{Ownership, RepositoryFiles},
+    provider::{Ownership, RepositoryFiles, files},
 };
 use zester_compiler::types::{Path, Value};
 
@@ -122,7 +121,7 @@ impl Managed {
     fn plan_apt(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
         let entry = self.entry(cx)?;
         let path = self.list(cx, &entry)?;
-        let old = text_of(cx, &path)?;
+        let old = files::text(cx, &path)?;
         let base = if self.clean_file { "" } else { old.as_deref().unwrap_or_default() };
         let new = if has_extension(&path, "sources") {
             deb822::with_entry(base, &entry)
@@ -263,7 +262,7 @@ impl Managed {
             return Ok(format!("{LIST_DIR}/{owner}-ubuntu-{name}-{}.list", self.codename(cx)?));
         }
         for list in lists(cx) {
-            let text = text_of(cx, &list)?.unwrap_or_default();
+            let text = files::text(cx, &list)?.unwrap_or_default();
             let here = text
                 .lines()
                 .any(|line| matches!(Entry::parse(line), Ok(Some(old)) if old.is_same_repository(entry)));
@@ -296,11 +295,7 @@ impl Managed {
             return Ok(None);
         }
         let path = self.keyring(entry, list);
-        let old = match cx.machine.files.read(&path) {
-            Ok(bytes) => Some(bytes),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-            Err(e) => return Err(format!("`{path}` could not be read: {e}").into()),
-        };
+        let old = files::content(cx, &path)?;
         let is_remote = self.key_url.iter().flatten().any(|url| {
             url.starts_with("http://") || url.starts_with("https://") || url.starts_with("ftp://")
         });

@@ -21,15 +21,6 @@ const MAIN_LIST: &str = "/etc/apt/sources.list";
 /// Where apt's further lists lie.
 const LIST_DIR: &str = "/etc/apt/sources.list.d";
 
-/// The text of a file, empty when there is none.
-fn text_of(cx: &Context, path: &str) -> Result<Option<String>, String> {
-    match cx.machine.files.read(path) {
-        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(format!("`{path}` could not be read: {e}")),
-    }
-}
-
 /// All lists of apt, in its order.
 fn lists(cx: &Context) -> Vec<String> {
     let below = cx.machine.files.list(LIST_DIR).unwrap_or_default();
@@ -89,8 +80,8 @@ fn plan_edit(
         Value::Map(Changes::from_iter([("diff".to_owned(), diff.into())])),
     )]);
     let (path, text) = (path.to_owned(), new.to_owned());
-    // A file that is there keeps its mode.
-    let mode = if old.is_some() { None } else { Some(if has_password { 0o600 } else { 0o644 }) };
+    // A file that is there keeps its mode, unless a password comes in.
+    let mode = if has_password { Some(0o600) } else { old.is_none().then_some(0o644) };
     Ok(Some((
         changes,
         Box::new(move |cx| {

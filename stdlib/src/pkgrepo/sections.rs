@@ -1,11 +1,14 @@
 //! Repositories of dnf, yum and zypper: a section of a file `NAME.repo`, which people and tools edit, so what else is in it stays.
 
-use super::{plan_edit, text_of};
+use super::plan_edit;
 use crate::{
     Arguments, Context, Failure, Outcome, Plan, change,
     ini::Document,
     pkg,
-    provider::tool::{succeed, tool},
+    provider::{
+        files,
+        tool::{succeed, tool},
+    },
 };
 use zester_compiler::types::{Map, Secret, Value};
 
@@ -167,7 +170,7 @@ impl Section {
             Some(file) => file.to_owned(),
             None => file_of(cx, dir, id)?.unwrap_or_else(|| format!("{dir}/{id}.repo")),
         };
-        let old = text_of(cx, &path)?;
+        let old = files::text(cx, &path)?;
         let base = old.as_deref().unwrap_or_default();
         let mut options: Vec<(&str, String)> =
             vec![("name", self.humanname.clone().unwrap_or_else(|| id.to_owned()))];
@@ -244,7 +247,7 @@ pub(super) fn file_of(cx: &Context, dir: &str, id: &str) -> Result<Option<String
     for name in cx.machine.files.list(dir).unwrap_or_default() {
         let path = format!("{dir}/{name}");
         if super::has_extension(&path, "repo")
-            && let Some(text) = text_of(cx, &path)?
+            && let Some(text) = files::text(cx, &path)?
             && Document::parse(&text, "=").has(id)
         {
             return Ok(Some(path));
@@ -318,7 +321,7 @@ pub(super) fn copr_file(cx: &Context, copr: &str) -> Result<(String, Option<Stri
 fn enable_copr<'a>(cx: &Context, copr: &str) -> Result<Plan<'a>, Failure> {
     let (id, file) = copr_file(cx, copr)?;
     if let Some(path) = file {
-        let text = text_of(cx, &path)?.unwrap_or_default();
+        let text = files::text(cx, &path)?.unwrap_or_default();
         if Document::parse(&text, "=").get(Some(&id), "enabled").is_none_or(|enabled| enabled.trim() != "0") {
             return Ok(Plan::unchanged(format!("`{copr}` is enabled in `{path}`")));
         }
@@ -417,6 +420,22 @@ mod tests {
             "[oss]\nname=oss\nbaseurl=https://x/oss\npriority=20\nusername=me\npassword=hush\nautorefresh=1\nkeeppackages=0\nenabled=1\n"
         );
         assert_eq!(machine.commands.lines(), ["zypper --non-interactive --gpg-auto-import-keys refresh oss"]);
+    }
+
+    #[test]
+    fn a_file_that_gets_a_password_is_closed() {
+        let (machine, _) = machine(RepositoryFiles::Yum);
+        let path = "/etc/yum.repos.d/own.repo";
+        machine.files.put(path, "[own]\nname=own\nbaseurl=https://x\nenabled=1\n");
+        let before = machine.files.stat(path, false).unwrap().unwrap().mode;
+        machine
+            .converge::<Managed>(&args(r#"{"name": "own", "baseurl": "https://y", "enabled": true}"#))
+            .unwrap();
+        assert_eq!(machine.files.stat(path, false).unwrap().unwrap().mode, before);
+        machine
+            .converge::<Managed>(&args(r#"{"name": "own", "username": "me", "password": "hush"}"#))
+            .unwrap();
+        assert_eq!(machine.files.stat(path, false).unwrap().unwrap().mode & 0o777, 0o600);
     }
 
     #[test]

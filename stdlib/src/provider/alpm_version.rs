@@ -1,24 +1,12 @@
 //! Order of pacman's versions, `epoch:version-release`. It resembles rpm's, but letters right behind a number are older than
 //! nothing (`1.0rc1` comes before `1.0`), and separators of different lengths decide.
 
-use super::{
-    debian_version::without_epoch,
-    rpm_version::{epoch, numbers, run},
-};
+use super::rpm_version::{by_parts, numbers, run};
 use std::cmp::Ordering;
 
 /// Compares two versions as `vercmp` does. A release counts only when both have one.
 pub fn compare(a: &str, b: &str) -> Ordering {
-    let release = |v| {
-        let version = without_epoch(v);
-        version.rsplit_once('-').map_or((version, None), |(version, release)| (version, Some(release)))
-    };
-    let ((version_a, release_a), (version_b, release_b)) = (release(a), release(b));
-    let releases = match (release_a, release_b) {
-        (Some(a), Some(b)) => segments(a, b),
-        _ => Ordering::Equal,
-    };
-    epoch(a).cmp(&epoch(b)).then_with(|| segments(version_a, version_b)).then(releases)
+    by_parts(a, b, segments)
 }
 
 /// The separators in front, and the rest.

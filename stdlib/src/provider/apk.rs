@@ -1,9 +1,9 @@
 //! Alpine's package manager: its database is read from its file, everything else is asked of `apk`.
 
 use super::{
-    Command, Output, RepositoryFiles, apk_version,
+    Command, Output, RepositoryFiles, apk_version, files,
     index_age::age,
-    packages::{InstallOptions, Packages, Transaction, Versions},
+    packages::{InstallOptions, Packages, Transaction, Versions, at_equals, newest_first},
     tool,
 };
 use crate::Context;
@@ -28,21 +28,11 @@ struct Database {
 impl Database {
     /// The database. It is parsed again only when its file has changed.
     fn of(cx: &Context) -> Result<Arc<Self>, String> {
-        type Stamp = (i64, u32, u64, u64);
-        const KEY: &str = "apk:database";
         for path in DATABASES {
-            let unreadable = |e| format!("`{path}` could not be read: {e}");
-            let Some(stat) = cx.machine.files.stat(path, true).map_err(unreadable)? else { continue };
-            let stamp: Stamp = (stat.modified.0, stat.modified.1, stat.size, stat.inode);
-            if let Some(found) = cx.run.get::<(Stamp, Arc<Self>)>(KEY)
-                && found.0 == stamp
-            {
-                return Ok(found.1.clone());
-            }
-            let bytes = cx.machine.files.read(path).map_err(unreadable)?;
-            let database = Arc::new(Self::parse(&String::from_utf8_lossy(&bytes)));
-            cx.run.set(KEY, (stamp, database.clone()));
-            return Ok(database);
+            let Some(stat) = files::stat(cx, path)? else { continue };
+            return cx.run.while_same("apk:database", stat.stamp(), || {
+                Ok(Self::parse(&files::text(cx, path)?.unwrap_or_default()))
+            });
         }
         Ok(Arc::default())
     }
@@ -172,12 +162,7 @@ fn refuse_held(
 
 /// Names that the world wants in one exact version.
 fn world_pins(cx: &Context) -> Result<Versions, String> {
-    let bytes = match cx.machine.files.read(WORLD) {
-        Ok(bytes) => bytes,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Versions::new()),
-        Err(e) => return Err(format!("`{WORLD}` could not be read: {e}")),
-    };
-    let text = String::from_utf8_lossy(&bytes);
+    let text = files::text(cx, WORLD)?.unwrap_or_default();
     Ok(text
         .split_ascii_whitespace()
         .filter_map(|word| word.split_once('='))
@@ -289,19 +274,11 @@ impl Packages for Apk {
     }
 
     fn inline_version<'a>(&self, name: &'a str) -> (&'a str, Option<&'a str>) {
-        name.split_once('=').map_or((name, None), |(name, version)| (name, Some(version)))
-    }
-
-    fn canonical(&self, _cx: &Context, name: &str) -> Result<String, String> {
-        Ok(name.to_owned())
+        at_equals(name)
     }
 
     fn installed(&self, cx: &Context) -> Result<Arc<Versions>, String> {
         Ok(Database::of(cx)?.installed.clone())
-    }
-
-    fn leftovers(&self, _cx: &Context) -> Result<Arc<Versions>, String> {
-        Ok(Arc::default())
     }
 
     fn candidates(&self, cx: &Context, names: &[String], from: Option<&str>) -> Result<Versions, String> {
@@ -319,14 +296,11 @@ impl Packages for Apk {
 
     fn versions(&self, cx: &Context, name: &str) -> Result<Vec<String>, String> {
         let offers = Self::policy(cx, &[name.to_owned()])?.remove(name).unwrap_or_default();
-        let mut versions: Vec<String> = offers
+        let versions = offers
             .into_iter()
             .filter(|offer| offer.repositories.iter().any(|place| is_from(place, None)))
-            .map(|offer| offer.version)
-            .collect();
-        versions.sort_by(|a, b| apk_version::compare(b, a));
-        versions.dedup();
-        Ok(versions)
+            .map(|offer| offer.version);
+        Ok(newest_first(versions.collect(), apk_version::compare))
     }
 
     fn providers(&self, cx: &Context, name: &str) -> Result<Vec<String>, String> {

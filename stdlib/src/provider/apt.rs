@@ -3,7 +3,8 @@
 use super::{
     Command, debian_version,
     dpkg_status::{self, DpkgStatus},
-    packages::{InstallOptions, Packages, RepositoryFiles, Transaction, Versions},
+    files,
+    packages::{InstallOptions, Packages, RepositoryFiles, Transaction, Versions, at_equals, newest_first},
     tool::{succeed, tool},
 };
 use crate::Context;
@@ -21,35 +22,21 @@ const INDEX_STAMPS: [&str; 3] =
 pub struct Apt;
 
 /// The database as it was when its file had this stamp.
-type Stamp = ((i64, u32), u64, u64, (i64, u32));
+type Stamp = (files::Stamp, (i64, u32));
 
 impl Apt {
     /// The stamp of the database, with the time of the index; `None` where there is no database.
     fn stamp(cx: &Context) -> Result<Option<Stamp>, String> {
-        let stat = |path: &str| {
-            cx.machine.files.stat(path, true).map_err(|e| format!("`{path}` could not be read: {e}"))
-        };
-        let index = stat("/var/lib/apt/lists")?.map_or((0, 0), |s| s.modified);
-        Ok(stat(dpkg_status::PATH)?.map(|s| (s.modified, s.size, s.inode, index)))
+        let index = files::stat(cx, "/var/lib/apt/lists")?.map_or((0, 0), |s| s.modified);
+        Ok(files::stat(cx, dpkg_status::PATH)?.map(|s| (s.stamp(), index)))
     }
 
     /// The database. It is parsed again only when its file has changed, whoever changed it.
     fn status(cx: &Context) -> Result<Arc<DpkgStatus>, String> {
-        const KEY: &str = "apt:status";
         let Some(stamp) = Self::stamp(cx)? else { return Ok(Arc::default()) };
-        if let Some(found) = cx.run.get::<(Stamp, Arc<DpkgStatus>)>(KEY)
-            && found.0 == stamp
-        {
-            return Ok(found.1.clone());
-        }
-        let bytes = cx
-            .machine
-            .files
-            .read(dpkg_status::PATH)
-            .map_err(|e| format!("`{}` could not be read: {e}", dpkg_status::PATH))?;
-        let status = Arc::new(DpkgStatus::parse(&String::from_utf8_lossy(&bytes)));
-        cx.run.set(KEY, (stamp, status.clone()));
-        Ok(status)
+        cx.run.while_same("apt:status", stamp, || {
+            Ok(DpkgStatus::parse(&files::text(cx, dpkg_status::PATH)?.unwrap_or_default()))
+        })
     }
 
     fn policy(
@@ -73,23 +60,18 @@ impl Apt {
     /// What a call would do. Asked again while neither database nor index have changed, the answer is the same: a
     /// simulation takes apt seconds where its own cache is switched off, as in container images.
     fn simulate(cx: &Context, mut args: Vec<String>) -> Result<Transaction, String> {
-        type Known = (Stamp, Transaction);
         args.insert(0, "-s".to_owned());
         let key = format!("apt:simulation:{}", args.join(" "));
         let stamp = Self::stamp(cx)?.unwrap_or_default();
-        if let Some(known) = cx.run.get::<Known>(&key)
-            && known.0 == stamp
-        {
-            return Ok(known.1.clone());
-        }
-        let command = quiet("apt-get", args);
-        let output = super::tool::run(cx, command.clone())?;
-        if !output.success() {
-            return Err(complaint(&command, &output));
-        }
-        let transaction = parse_simulation(&output.stdout);
-        cx.run.set(&key, (stamp, transaction.clone()));
-        Ok(transaction)
+        let known = cx.run.while_same(&key, stamp, || {
+            let command = quiet("apt-get", args);
+            let output = super::tool::run(cx, command.clone())?;
+            if !output.success() {
+                return Err(complaint(&command, &output));
+            }
+            Ok(parse_simulation(&output.stdout))
+        });
+        known.map(Arc::unwrap_or_clone)
     }
 
     fn execute(cx: &Context, args: Vec<String>) -> Result<(), String> {
@@ -268,8 +250,7 @@ impl Packages for Apt {
     }
 
     fn inline_version<'a>(&self, name: &'a str) -> (&'a str, Option<&'a str>) {
-        // Names of packages never contain `=`.
-        name.split_once('=').map_or((name, None), |(name, version)| (name, Some(version)))
+        at_equals(name)
     }
 
     fn canonical(&self, cx: &Context, name: &str) -> Result<String, String> {
@@ -297,13 +278,9 @@ impl Packages for Apt {
     }
 
     fn versions(&self, cx: &Context, name: &str) -> Result<Vec<String>, String> {
-        let mut versions: Vec<String> = Self::policy(cx, &[name.to_owned()], None)?
-            .into_values()
-            .flat_map(|policy| policy.versions)
-            .collect();
-        versions.sort_by(|a, b| debian_version::compare(b, a));
-        versions.dedup();
-        Ok(versions)
+        let versions =
+            Self::policy(cx, &[name.to_owned()], None)?.into_values().flat_map(|policy| policy.versions);
+        Ok(newest_first(versions.collect(), debian_version::compare))
     }
 
     fn providers(&self, cx: &Context, name: &str) -> Result<Vec<String>, String> {

@@ -185,10 +185,6 @@ impl Packages for Brew {
         Ok(Arc::new(parse_versions(&Self::run(cx, &["list", "--versions"], &[])?)))
     }
 
-    fn leftovers(&self, _cx: &Context) -> Result<Arc<Versions>, String> {
-        Ok(Arc::default())
-    }
-
     fn candidates(&self, cx: &Context, names: &[String], _from: Option<&str>) -> Result<Versions, String> {
         if names.is_empty() {
             return Ok(Versions::new());

@@ -1,5 +1,6 @@
 //! Files of a machine.
 
+use crate::Context;
 use std::io;
 
 /// What a path is.
@@ -36,6 +37,35 @@ pub struct Stat {
     pub device: u64,
     /// Inode number.
     pub inode: u64,
+}
+
+/// What changes when a file does: modification time in seconds and nanoseconds, size, inode.
+pub(crate) type Stamp = (i64, u32, u64, u64);
+
+impl Stat {
+    /// What is another when the file has changed.
+    pub(crate) fn stamp(&self) -> Stamp {
+        (self.modified.0, self.modified.1, self.size, self.inode)
+    }
+}
+
+/// What is at a path, links followed; the error names it.
+pub(crate) fn stat(cx: &Context, path: &str) -> Result<Option<Stat>, String> {
+    cx.machine.files.stat(path, true).map_err(|e| format!("`{path}` could not be read: {e}"))
+}
+
+/// A file's content; `None` where there is no file.
+pub(crate) fn content(cx: &Context, path: &str) -> Result<Option<Vec<u8>>, String> {
+    match cx.machine.files.read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(format!("`{path}` could not be read: {e}")),
+    }
+}
+
+/// A file's text; `None` where there is no file.
+pub(crate) fn text(cx: &Context, path: &str) -> Result<Option<String>, String> {
+    Ok(content(cx, path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// Owner and mode to be set; `None` keeps what is there (for a new file: the process's own and the umask).

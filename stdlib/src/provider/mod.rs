@@ -15,7 +15,7 @@ mod disk;
 mod dnf;
 mod dpkg_status;
 pub mod fake;
-mod files;
+pub(crate) mod files;
 mod held;
 mod index_age;
 mod openrc;

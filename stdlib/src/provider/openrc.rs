@@ -1,7 +1,7 @@
 //! OpenRC, of Alpine and Gentoo: `rc-service` and `rc-update`; run levels are directories of links, which are read.
 
 use super::{
-    FileKind,
+    FileKind, files,
     services::{ServiceStatus, Services},
     tool::{failure, run, succeed, tool},
 };
@@ -34,17 +34,13 @@ fn base(name: &str) -> Result<&str, String> {
 
 impl OpenRc {
     fn is_there(cx: &Context, path: &str) -> Result<bool, String> {
-        let stat =
-            cx.machine.files.stat(path, true).map_err(|e| format!("`{path}` could not be read: {e}"))?;
-        Ok(stat.is_some())
+        Ok(files::stat(cx, path)?.is_some())
     }
 
     fn script(cx: &Context, base: &str) -> Result<Option<String>, String> {
         for dir in SCRIPTS {
             let path = format!("{dir}/{base}");
-            let stat = cx.machine.files.stat(&path, true);
-            let stat = stat.map_err(|e| format!("`{path}` could not be read: {e}"))?;
-            if stat.is_some_and(|s| s.kind == FileKind::File && s.mode & 0o111 != 0) {
+            if files::stat(cx, &path)?.is_some_and(|s| s.kind == FileKind::File && s.mode & 0o111 != 0) {
                 return Ok(Some(path));
             }
         }

@@ -1,7 +1,7 @@
 //! Packages of a machine.
 
 use crate::Context;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 /// Versions by package name.
 pub type Versions = BTreeMap<String, String>;
@@ -45,13 +45,17 @@ pub trait Packages: Send + Sync {
     }
 
     /// The name under which [`Packages::installed`] lists a package: without the machine's own architecture.
-    fn canonical(&self, cx: &Context, name: &str) -> Result<String, String>;
+    fn canonical(&self, _cx: &Context, name: &str) -> Result<String, String> {
+        Ok(name.to_owned())
+    }
 
     /// All installed packages with their versions. Cheap to call again while nothing has changed.
     fn installed(&self, cx: &Context) -> Result<Arc<Versions>, String>;
 
     /// Packages that are removed but have left configuration behind.
-    fn leftovers(&self, cx: &Context) -> Result<Arc<Versions>, String>;
+    fn leftovers(&self, _cx: &Context) -> Result<Arc<Versions>, String> {
+        Ok(Arc::default())
+    }
 
     /// Versions that an installation of these names would give, from `from_repo` when given; absent for names the
     /// index does not have.
@@ -109,7 +113,19 @@ pub trait Packages: Send + Sync {
     fn upgrade(&self, cx: &Context, dist: bool) -> Result<(), String>;
 
     /// Compares two versions as the manager does.
-    fn compare(&self, a: &str, b: &str) -> std::cmp::Ordering;
+    fn compare(&self, a: &str, b: &str) -> Ordering;
+}
+
+/// `name=1.0`, where names never contain `=`.
+pub(super) fn at_equals(name: &str) -> (&str, Option<&str>) {
+    name.split_once('=').map_or((name, None), |(name, version)| (name, Some(version)))
+}
+
+/// Versions, the newest first, each once.
+pub(super) fn newest_first(mut versions: Vec<String>, compare: fn(&str, &str) -> Ordering) -> Vec<String> {
+    versions.sort_by(|a, b| compare(b, a));
+    versions.dedup();
+    versions
 }
 
 /// How to install.

@@ -1,9 +1,9 @@
 //! Arch's package manager. Its repositories have one version of a package, which is what an installation gives.
 
 use super::{
-    Command, Output, Ownership, alpm_version,
+    Command, Output, Ownership, alpm_version, files,
     index_age::age,
-    packages::{InstallOptions, Packages, Transaction, Versions},
+    packages::{InstallOptions, Packages, Transaction, Versions, at_equals},
     tool,
 };
 use crate::Context;
@@ -149,11 +149,7 @@ fn parse_info(text: &str) -> Versions {
 }
 
 fn configuration(cx: &Context) -> Result<String, String> {
-    match cx.machine.files.read(CONFIGURATION) {
-        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        Err(e) => Err(format!("`{CONFIGURATION}` could not be read: {e}")),
-    }
+    Ok(files::text(cx, CONFIGURATION)?.unwrap_or_default())
 }
 
 /// The value of an `IgnorePkg` line.
@@ -212,34 +208,19 @@ impl Packages for Pacman {
     }
 
     fn inline_version<'a>(&self, name: &'a str) -> (&'a str, Option<&'a str>) {
-        name.split_once('=').map_or((name, None), |(name, version)| (name, Some(version)))
-    }
-
-    fn canonical(&self, _cx: &Context, name: &str) -> Result<String, String> {
-        Ok(name.to_owned())
+        at_equals(name)
     }
 
     fn installed(&self, cx: &Context) -> Result<Arc<Versions>, String> {
-        type Stamp = (i64, u32, u64);
-        const KEY: &str = "pacman:installed";
-        let stat =
-            cx.machine.files.stat(LOCAL, true).map_err(|e| format!("`{LOCAL}` could not be read: {e}"))?;
-        let stamp: Option<Stamp> = stat.map(|s| (s.modified.0, s.modified.1, s.inode));
-        if stamp.is_some()
-            && let Some(found) = cx.run.get::<(Option<Stamp>, Arc<Versions>)>(KEY)
-            && found.0 == stamp
-        {
-            return Ok(found.1.clone());
+        let read = || {
+            let mut query = pacman(&["-Q"], &[]);
+            query.output_limit = 8 * 1024 * 1024;
+            Ok(pairs(&succeed(cx, query)?))
+        };
+        match files::stat(cx, LOCAL)? {
+            Some(stat) => cx.run.while_same("pacman:installed", stat.stamp(), read),
+            None => read().map(Arc::new),
         }
-        let mut query = pacman(&["-Q"], &[]);
-        query.output_limit = 8 * 1024 * 1024;
-        let installed = Arc::new(pairs(&succeed(cx, query)?));
-        cx.run.set(KEY, (stamp, installed.clone()));
-        Ok(installed)
-    }
-
-    fn leftovers(&self, _cx: &Context) -> Result<Arc<Versions>, String> {
-        Ok(Arc::default())
     }
 
     fn candidates(&self, cx: &Context, names: &[String], from: Option<&str>) -> Result<Versions, String> {

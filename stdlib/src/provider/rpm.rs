@@ -1,7 +1,7 @@
 //! The database of rpm, which dnf, yum and zypper share.
 
 use super::{
-    Command,
+    Command, files,
     packages::Versions,
     rpm_version,
     tool::{run, succeed, tool},
@@ -35,26 +35,18 @@ pub(super) struct Database {
 impl Database {
     /// The database as it is now. It is read again only when its files have changed, whoever changed them.
     pub(super) fn of(cx: &Context) -> Result<Arc<Self>, String> {
-        type Stamp = Vec<(i64, u32, u64, u64)>;
-        const KEY: &str = "rpm:database";
-        let mut stamp = Stamp::new();
+        let mut stamps: Vec<files::Stamp> = Vec::new();
         for path in DATABASES {
-            let stat = cx.machine.files.stat(path, true);
-            let stat = stat.map_err(|e| format!("`{path}` could not be read: {e}"))?;
-            stamp.extend(stat.map(|s| (s.modified.0, s.modified.1, s.size, s.inode)));
+            stamps.extend(files::stat(cx, path)?.map(|stat| stat.stamp()));
         }
-        if !stamp.is_empty()
-            && let Some(found) = cx.run.get::<(Stamp, Arc<Self>)>(KEY)
-            && found.0 == stamp
-        {
-            return Ok(found.1.clone());
-        }
-        let mut query = tool("rpm", ["-qa", "--queryformat", FORMAT]);
-        // Ten thousand packages are about this much.
-        query.output_limit = 8 * 1024 * 1024;
-        let database = Arc::new(Self::parse(&succeed(cx, query)?.stdout));
-        cx.run.set(KEY, (stamp, database.clone()));
-        Ok(database)
+        let read = || {
+            let mut query = tool("rpm", ["-qa", "--queryformat", FORMAT]);
+            // Ten thousand packages are about this much.
+            query.output_limit = 8 * 1024 * 1024;
+            Ok(Self::parse(&succeed(cx, query)?.stdout))
+        };
+        // Where no file is known, nothing tells whether it has changed.
+        if stamps.is_empty() { read().map(Arc::new) } else { cx.run.while_same("rpm:database", stamps, read) }
     }
 
     /// Reads what `rpm -qa` says in [`FORMAT`].

@@ -5,6 +5,11 @@ use std::cmp::Ordering;
 
 /// Compares two versions. A release counts only when both have one, so that `1.2` is met by `1.2-3`.
 pub fn compare(a: &str, b: &str) -> Ordering {
+    by_parts(a, b, segments)
+}
+
+/// Compares epochs, then versions, then releases where both have one.
+pub(super) fn by_parts(a: &str, b: &str, segments: fn(&str, &str) -> Ordering) -> Ordering {
     let (version_a, release_a) = release(without_epoch(a));
     let (version_b, release_b) = release(without_epoch(b));
     let releases = match (release_a, release_b) {
@@ -15,7 +20,7 @@ pub fn compare(a: &str, b: &str) -> Ordering {
 }
 
 /// The epoch in front of the version; none is 0.
-pub(super) fn epoch(version: &str) -> u64 {
+fn epoch(version: &str) -> u64 {
     version.trim().split_once(':').and_then(|(number, _)| number.parse().ok()).unwrap_or(0)
 }
 

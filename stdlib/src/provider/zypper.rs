@@ -1,13 +1,14 @@
 //! SUSE's package manager, through its XML output: what it plans and what it knows are elements with attributes.
 
 use super::{
-    Command, Output, RepositoryFiles, held,
+    Command, Output, RepositoryFiles, files, held,
     index_age::age,
-    packages::{InstallOptions, Packages, Transaction, Versions},
+    packages::{InstallOptions, Packages, Transaction, Versions, at_equals, newest_first},
     rpm::{self, Database},
     rpm_version, tool,
 };
 use crate::Context;
+use roxmltree::{Document, Node};
 use std::{cmp::Ordering, sync::Arc};
 
 /// zypper.
@@ -63,7 +64,7 @@ impl Zypper {
 
     fn preview(cx: &Context, global: &[&str], verb: &str, args: &[String]) -> Result<Transaction, String> {
         let text = Self::change(cx, global, verb, true, args)?;
-        Ok(transaction(&text, &*Database::of(cx)?))
+        Ok(transaction(&read(&text)?, &*Database::of(cx)?))
     }
 
     /// Name and version of all that the repositories have under these names.
@@ -81,13 +82,15 @@ impl Zypper {
         if !output.success() && output.status != NOT_FOUND {
             return Err(complaint(&command, &output));
         }
-        let database = Database::of(cx)?;
-        Ok(elements(&output.stdout, "solvable")
+        let (database, answer) = (Database::of(cx)?, read(&output.stdout)?);
+        Ok(answer
+            .descendants()
+            .filter(|node| node.has_tag_name("solvable"))
             // What is installed and in no repository could not be installed.
-            .filter(|solvable| attribute(solvable, "repository").as_deref() != Some("(System Packages)"))
+            .filter(|solvable| solvable.attribute("repository") != Some("(System Packages)"))
             .filter_map(|solvable| {
-                let (name, arch) = (attribute(solvable, "name")?, attribute(solvable, "arch")?);
-                Some((database.listed(&name, &arch), attribute(solvable, "edition")?))
+                let (name, arch) = (solvable.attribute("name")?, solvable.attribute("arch")?);
+                Some((database.listed(name, arch), solvable.attribute("edition")?.to_owned()))
             })
             .collect())
     }
@@ -151,17 +154,18 @@ impl Zypper {
 
 /// zypper's own words: its messages of the type error, and the problems that it would ask about.
 fn complaint(command: &Command, output: &Output) -> String {
-    let mut said: Vec<String> = Vec::new();
-    for message in output.stdout.split("<message type=\"error\">").skip(1) {
-        said.extend(message.split("</message>").next().map(|text| unescape(text.trim())));
-    }
-    for problem in output.stdout.split("<prompt").skip(1) {
-        if let Some((_, rest)) = problem.split_once("<description>")
-            && let Some((text, _)) = rest.split_once("</description>")
-        {
-            said.push(unescape(text.trim()));
-        }
-    }
+    let words = |answer: &Document<'_>| -> Vec<String> {
+        let nodes = answer.descendants();
+        let said = nodes.filter_map(|node| match node.tag_name().name() {
+            "message" if node.attribute("type") == Some("error") => Some(text_of(node)),
+            "description" if node.ancestors().any(|above| above.has_tag_name("prompt")) => {
+                Some(text_of(node))
+            }
+            _ => None,
+        });
+        said.collect()
+    };
+    let mut said = read(&output.stdout).map(|answer| words(&answer)).unwrap_or_default();
     said.truncate(20);
     if said.is_empty() || output.timed_out {
         return tool::failure(command, output);
@@ -170,54 +174,37 @@ fn complaint(command: &Command, output: &Output) -> String {
     format!("`{}` exited with {}: {words}", tool::line(command), output.status)
 }
 
-/// The attributes' text of all elements of that name.
-fn elements<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
-    text.split(&format!("<{name} "))
-        .skip(1)
-        .filter_map(|rest| rest.split('>').next())
-        .collect::<Vec<_>>()
-        .into_iter()
+/// What zypper said.
+fn read(text: &str) -> Result<Document<'_>, String> {
+    Document::parse(text).map_err(|e| format!("zypper gave no XML that can be read: {e}"))
 }
 
-fn attribute(element: &str, name: &str) -> Option<String> {
-    let start = element.find(&format!("{name}=\"")).filter(|at| {
-        // `edition` is the end of no other attribute's name, but `name` could be.
-        *at == 0 || element.as_bytes().get(at - 1) == Some(&b' ')
-    })?;
-    let value = element.get(start + name.len() + 2..)?;
-    Some(unescape(value.split('"').next()?))
-}
-
-fn unescape(text: &str) -> String {
-    text.replace("&apos;", "'")
-        .replace("&quot;", "\"")
-        .replace("&lt;", "<")
-        .replace("&gt;", ">")
-        .replace("&amp;", "&")
+/// The text of an element, of those in it too.
+fn text_of(node: Node<'_, '_>) -> String {
+    let text: String =
+        node.descendants().filter_map(|inner| inner.text().filter(|_| inner.is_text())).collect();
+    text.trim().to_owned()
 }
 
 /// `<to-install>`, `<to-upgrade>`, `<to-remove>` and their kin, with the packages in them.
-fn transaction(text: &str, database: &Database) -> Transaction {
+fn transaction(answer: &Document<'_>, database: &Database) -> Transaction {
     let mut all = Transaction::new();
-    for section in text.split("<to-").skip(1) {
-        let Some((kind, rest)) = section.split_once('>') else { continue };
-        let body = rest.split("</to-").next().unwrap_or_default();
-        for solvable in elements(body, "solvable") {
-            if attribute(solvable, "type").is_some_and(|t| t != "package") {
-                continue;
-            }
-            let (Some(name), Some(arch), Some(edition)) =
-                (attribute(solvable, "name"), attribute(solvable, "arch"), attribute(solvable, "edition"))
-            else {
-                continue;
-            };
-            let name = database.listed(&name, &arch);
-            let old = database.installed.get(&name).cloned();
-            if kind == "remove" {
-                all.insert(name, (old.or(Some(edition)), None));
-            } else {
-                all.insert(name, (old, Some(edition)));
-            }
+    for solvable in answer.descendants().filter(|node| node.has_tag_name("solvable")) {
+        let kind = solvable.ancestors().find_map(|above| above.tag_name().name().strip_prefix("to-"));
+        let (Some(kind), Some(name), Some(arch), Some(edition)) =
+            (kind, solvable.attribute("name"), solvable.attribute("arch"), solvable.attribute("edition"))
+        else {
+            continue;
+        };
+        if solvable.attribute("type").is_some_and(|t| t != "package") {
+            continue;
+        }
+        let name = database.listed(name, arch);
+        let old = database.installed.get(&name).cloned();
+        if kind == "remove" {
+            all.insert(name, (old.or_else(|| Some(edition.to_owned())), None));
+        } else {
+            all.insert(name, (old, Some(edition.to_owned())));
         }
     }
     all
@@ -225,12 +212,7 @@ fn transaction(text: &str, database: &Database) -> Transaction {
 
 /// Names of locked packages: of each paragraph of the file its `solvable_name`.
 fn locks(cx: &Context) -> Result<Vec<String>, String> {
-    let bytes = match cx.machine.files.read(LOCKS) {
-        Ok(bytes) => bytes,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(format!("`{LOCKS}` could not be read: {e}")),
-    };
-    let text = String::from_utf8_lossy(&bytes);
+    let text = files::text(cx, LOCKS)?.unwrap_or_default();
     let names = text.lines().filter_map(|line| line.strip_prefix("solvable_name:"));
     Ok(names.map(|name| name.trim().to_owned()).collect())
 }
@@ -249,7 +231,7 @@ impl Packages for Zypper {
     }
 
     fn inline_version<'a>(&self, name: &'a str) -> (&'a str, Option<&'a str>) {
-        name.split_once('=').map_or((name, None), |(name, version)| (name, Some(version)))
+        at_equals(name)
     }
 
     fn canonical(&self, cx: &Context, name: &str) -> Result<String, String> {
@@ -258,10 +240,6 @@ impl Packages for Zypper {
 
     fn installed(&self, cx: &Context) -> Result<Arc<Versions>, String> {
         Ok(Database::of(cx)?.installed.clone())
-    }
-
-    fn leftovers(&self, _cx: &Context) -> Result<Arc<Versions>, String> {
-        Ok(Arc::default())
     }
 
     fn candidates(&self, cx: &Context, names: &[String], from: Option<&str>) -> Result<Versions, String> {
@@ -280,11 +258,8 @@ impl Packages for Zypper {
 
     fn versions(&self, cx: &Context, name: &str) -> Result<Vec<String>, String> {
         let found = Self::search(cx, &[name.to_owned()], None)?;
-        let mut versions: Vec<String> =
-            found.into_iter().filter(|(found, _)| found == name).map(|(_, version)| version).collect();
-        versions.sort_by(|a, b| rpm_version::compare(b, a));
-        versions.dedup();
-        Ok(versions)
+        let versions = found.into_iter().filter(|(found, _)| found == name).map(|(_, version)| version);
+        Ok(newest_first(versions.collect(), rpm_version::compare))
     }
 
     fn providers(&self, cx: &Context, name: &str) -> Result<Vec<String>, String> {
@@ -391,7 +366,7 @@ mod tests {
 <message type="info">Resolving package dependencies...</message>
 <install-summary download-size="12086" space-usage-diff="0" packages-to-change="4">
 <to-upgrade>
-<solvable type="package" name="zt-app" edition="2:1.2-3" arch="x86_64" edition-old="2:1.0-1" arch-old="x86_64" summary="a &gt; b">
+<solvable type="package" name="zt-app" edition="2:1.2-3" arch="x86_64" edition-old="2:1.0-1" arch-old="x86_64" summary="name=&quot;x&quot; a > b">
 <description>test</description></solvable>
 </to-upgrade>
 <to-install>

@@ -3,7 +3,7 @@
 use super::key::Key;
 use crate::{
     Changes, Context, Failure, Outcome, Plan, change,
-    provider::{Ownership, UserAccount},
+    provider::{Ownership, UserAccount, files},
     source,
 };
 use zester_compiler::types::Value;
@@ -32,11 +32,7 @@ impl Authorized {
         let home = account.home.trim_end_matches('/');
         let config = config.replace("%h", home).replace("%u", user).replace("%%", "%");
         let path = if config.starts_with('/') { config } else { format!("{home}/{config}") };
-        let text = match cx.machine.files.read(&path) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(e) => return Err(format!("`{path}` could not be read: {e}").into()),
-        };
+        let text = files::text(cx, &path)?.unwrap_or_default();
         Ok(Self { path, text, user: account })
     }
 

@@ -1,6 +1,10 @@
 //! Lines of `known_hosts`: hosts in the clear or hashed, type, key.
 
-use crate::{Context, Failure, provider::Ownership, random};
+use crate::{
+    Context, Failure,
+    provider::{Ownership, files},
+    random,
+};
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD, STANDARD_NO_PAD},
@@ -142,11 +146,7 @@ pub(crate) fn file(
 
 /// The file's text, empty when there is none.
 pub(crate) fn read(cx: &Context, path: &str) -> Result<String, Failure> {
-    match cx.machine.files.read(path) {
-        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        Err(e) => Err(format!("`{path}` could not be read: {e}").into()),
-    }
+    Ok(files::text(cx, path)?.unwrap_or_default())
 }
 
 /// Writes the file, and its directory where it is missing.

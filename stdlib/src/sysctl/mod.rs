@@ -2,7 +2,7 @@
 
 mod present;
 
-use crate::{Context, Library};
+use crate::{Context, Library, provider::files};
 
 /// Adds the module's functions.
 pub(crate) fn register(library: &mut Library) {
@@ -39,11 +39,7 @@ fn path(name: &str) -> Result<String, String> {
 /// The value of a parameter, its blanks made single; `None` when the kernel does not have it.
 pub(crate) fn read(cx: &Context, name: &str) -> Result<Option<String>, String> {
     let path = path(name)?;
-    match cx.machine.files.read(&path) {
-        Ok(bytes) => Ok(Some(normal(&String::from_utf8_lossy(&bytes)))),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(format!("`{path}` could not be read: {e}")),
-    }
+    Ok(files::text(cx, &path)?.map(|value| normal(&value)))
 }
 
 /// `4096\t87380` and `4096 87380` are the same value.

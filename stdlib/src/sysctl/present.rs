@@ -4,7 +4,7 @@ use super::{normal, path, read};
 use crate::{
     Arguments, Changes, Context, Failure, Outcome, Plan, State, change,
     provider::{
-        Ownership,
+        Ownership, files,
         tool::{succeed, tool},
     },
 };
@@ -53,11 +53,7 @@ impl State for Present {
                 .into());
             }
         };
-        let old_text = match cx.machine.files.read(&self.config) {
-            Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-            Err(e) => return Err(format!("`{}` could not be read: {e}", self.config).into()),
-        };
+        let old_text = files::text(cx, &self.config)?;
         let text = old_text.as_deref().unwrap_or_default();
         let kept = kept(text, name);
         let keep = self.persist && kept.as_deref() != Some(want.as_str());

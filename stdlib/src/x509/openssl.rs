@@ -12,6 +12,16 @@ use crate::{
 /// Variables that hold phrases.
 const PHRASE: &str = "ZESTER_X509_PHRASE";
 
+/// Refuses a machine without `openssl`.
+fn is_there(cx: &Context) -> Result<(), Failure> {
+    if cx.machine.commands.find("openssl").is_some() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        "keys and certificates are made with `openssl`, which is not installed; install its package first",
+    ))
+}
+
 /// A directory that only this user can look into, gone at the end.
 pub(super) struct Scratch<'a> {
     cx: &'a Context,
@@ -23,11 +33,7 @@ pub(super) fn with_scratch<T>(
     cx: &Context,
     work: impl FnOnce(&Scratch<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    if cx.machine.commands.find("openssl").is_none() {
-        return Err(Failure::new(
-            "keys and certificates are made with `openssl`, which is not installed; install its package first",
-        ));
-    }
+    is_there(cx)?;
     // `mktemp` makes it for this user alone.
     let directory = tool::succeed(cx, tool("mktemp", ["-d"]))?.stdout.trim().to_owned();
     let scratch = Scratch { cx, directory };
@@ -92,6 +98,7 @@ pub(super) fn phrase(at: usize) -> String {
 
 /// Runs it; a failure is said in its own words, without what only its authors understand.
 pub(super) fn run(cx: &Context, command: &Command) -> Result<String, Failure> {
+    is_there(cx)?;
     let output = tool::run(cx, command.clone())?;
     if output.success() { Ok(output.stdout) } else { Err(Failure::new(words(command, &output))) }
 }

@@ -1,7 +1,7 @@
 //! `x509.pem_managed`
 
 use super::{File, KEY_MODE};
-use crate::{Changes, Context, Failure, Plan, State, change, file::path};
+use crate::{Changes, Context, Failure, Plan, State, change, file::path, provider::files};
 use zester_compiler::types::{Path, Secret, Value};
 use zester_stdlib_derive::Arguments;
 
@@ -68,11 +68,7 @@ impl State for Managed {
     fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
         let target = path::absolute(cx, &self.name)?;
         let new = normal(&self.text.0)?;
-        let old = match cx.machine.files.read(&target) {
-            Ok(bytes) => Some(bytes),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-            Err(e) => return Err(path::unreadable(&target, &e)),
-        };
+        let old = files::content(cx, &target)?;
         let shown = (old.as_deref() != Some(new.as_bytes())).then(|| {
             let old = if old.is_some() { Value::from("other PEM") } else { Value::Null };
             Changes::from_iter([("pem".to_owned(), change(old, labels(&new)))])

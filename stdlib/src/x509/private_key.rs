@@ -2,7 +2,7 @@
 
 use super::{
     File, KEY_MODE,
-    openssl::{openssl, phrase, public_half, run, with_scratch},
+    openssl::{openssl, phrase, public_half, run},
 };
 use crate::{Changes, Context, Failure, Plan, State, change, file::path};
 use zester_compiler::types::{Path, Secret};
@@ -110,13 +110,11 @@ impl Managed {
         if self.passphrase.is_some() {
             args.extend([cipher.as_str(), "-pass", pass.as_str()]);
         }
-        with_scratch(cx, |_| {
-            let pem = run(cx, &openssl(&args, &[self.passphrase.as_ref().map(|p| &*p.0)]))?;
-            match pem.find("-----BEGIN ") {
-                Some(start) => Ok(pem.as_bytes().get(start..).unwrap_or_default().to_vec()),
-                None => Err(Failure::new("`openssl genpkey` gave no key")),
-            }
-        })
+        let pem = run(cx, &openssl(&args, &[self.passphrase.as_ref().map(|p| &*p.0)]))?;
+        match pem.find("-----BEGIN ") {
+            Some(start) => Ok(pem.as_bytes().get(start..).unwrap_or_default().to_vec()),
+            None => Err(Failure::new("`openssl genpkey` gave no key")),
+        }
     }
 }
 
@@ -148,7 +146,7 @@ impl State for Managed {
         let mut old = None;
         if path::stat(cx, &target, true)?.is_some() {
             let phrase = self.passphrase.as_ref().map(|p| &*p.0);
-            match with_scratch(cx, |_| public_half(cx, &target, phrase)) {
+            match public_half(cx, &target, phrase) {
                 Ok(text) => old = Some(kind_of(&text)),
                 Err(_) if self.overwrite => old = Some("something else".to_owned()),
                 Err(failure) => {

@@ -3,7 +3,7 @@
 use super::{Dnf, Generation, complaint};
 use crate::{
     Context,
-    provider::{Packages, rpm::Database},
+    provider::{Packages, files, rpm::Database},
 };
 
 /// Where the list lies.
@@ -18,12 +18,7 @@ fn list(generation: Generation) -> &'static str {
 /// The entries of the list, each with the name of its package.
 fn entries(cx: &Context, generation: Generation) -> Result<Vec<(String, String)>, String> {
     let path = list(generation);
-    let bytes = match cx.machine.files.read(path) {
-        Ok(bytes) => bytes,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(format!("`{path}` could not be read: {e}")),
-    };
-    let text = String::from_utf8_lossy(&bytes);
+    let Some(text) = files::text(cx, path)? else { return Ok(Vec::new()) };
     let database = Database::of(cx)?;
     let name = |line: &str| match generation {
         Generation::Dnf5 => {

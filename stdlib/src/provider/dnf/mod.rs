@@ -6,7 +6,7 @@ mod output;
 use super::{
     Command, RepositoryFiles, held,
     index_age::age,
-    packages::{InstallOptions, Packages, Transaction, Versions},
+    packages::{InstallOptions, Packages, Transaction, Versions, newest_first},
     rpm::{self, Database},
     rpm_version, tool,
 };
@@ -194,10 +194,6 @@ impl Packages for Dnf {
         Ok(Database::of(cx)?.installed.clone())
     }
 
-    fn leftovers(&self, _cx: &Context) -> Result<Arc<Versions>, String> {
-        Ok(Arc::default())
-    }
-
     fn candidates(&self, cx: &Context, names: &[String], from: Option<&str>) -> Result<Versions, String> {
         if names.is_empty() {
             return Ok(Versions::new());
@@ -211,10 +207,8 @@ impl Packages for Dnf {
     }
 
     fn versions(&self, cx: &Context, name: &str) -> Result<Vec<String>, String> {
-        let mut versions = self.list(cx, &[name.to_owned()], None)?.remove(name).unwrap_or_default();
-        versions.sort_by(|a, b| rpm_version::compare(b, a));
-        versions.dedup();
-        Ok(versions)
+        let versions = self.list(cx, &[name.to_owned()], None)?.remove(name).unwrap_or_default();
+        Ok(newest_first(versions, rpm_version::compare))
     }
 
     fn providers(&self, cx: &Context, name: &str) -> Result<Vec<String>, String> {

@@ -14,7 +14,6 @@ use std::{
 #[derive(Debug, Default)]
 pub struct FakePackages {
     state: Mutex<State>,
-    repositories: Mutex<Option<RepositoryFiles>>,
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +30,7 @@ struct State {
     provides: BTreeMap<String, Vec<String>>,
     files: BTreeMap<String, (String, String)>,
     age: Option<f64>,
+    repositories: Option<RepositoryFiles>,
     log: Vec<String>,
 }
 
@@ -72,7 +72,7 @@ impl FakePackages {
 
     /// Repositories are written down as this; as apt's otherwise.
     pub fn set_repositories(&self, files: RepositoryFiles) {
-        *self.repositories.lock().unwrap_or_else(PoisonError::into_inner) = Some(files);
+        self.lock().repositories = Some(files);
     }
 
     /// What was done, in order: `install a b=1.0`.
@@ -192,12 +192,7 @@ impl Packages for FakePackages {
     }
 
     fn repositories(&self) -> RepositoryFiles {
-        let chosen = *self.repositories.lock().unwrap_or_else(PoisonError::into_inner);
-        chosen.unwrap_or(RepositoryFiles::Apt)
-    }
-
-    fn canonical(&self, _cx: &Context, name: &str) -> Result<String, String> {
-        Ok(name.to_owned())
+        self.lock().repositories.unwrap_or(RepositoryFiles::Apt)
     }
 
     fn installed(&self, _cx: &Context) -> Result<Arc<Versions>, String> {
