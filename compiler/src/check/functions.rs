@@ -213,6 +213,7 @@ mod tests {
                 doc: "".into(),
                 params: Vec::new(),
                 constraints: Vec::new(),
+                returns: crate::types::Type::Any,
                 open: false,
                 effect: Effect::Mutating,
                 watches: false,

@@ -110,6 +110,8 @@ impl Memory {
                 kept.reading = None;
                 kept.local = None;
             }
+            // What their functions give is in the types of settings.
+            self.data = None;
             self.custom.clone_from(custom);
         }
     }

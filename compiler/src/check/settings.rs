@@ -3,10 +3,11 @@
 use super::workspace::Workspace;
 use crate::{
     diagnostic::{Diagnostic, Rule, nearest},
+    infer::{Ty, misfit, written},
     rule,
     settings::{
         Declared, Definition, Inferred, SCHEMA_FILE, SETTINGS_SHAPE, Setting, Written,
-        validate::{in_parts, missing, no_map, violation},
+        validate::{in_parts, missing, no_map, not_that, violation},
     },
     source::Span,
     syntax::{Mapping, Node, NodeKind},
@@ -94,13 +95,14 @@ pub fn check_settings(
     is_on: &dyn Fn(&Rule) -> bool,
     found: &mut Vec<Diagnostic>,
 ) {
+    // An environment without a schema of its own has that of `base`.
+    let of = |env: &str| inferred.schemas.iter().find(|schema| schema.env == env);
+    let schema_of = |env: &str| of(env).or_else(|| of(crate::project::BASE));
     for (index, unit) in workspace.units.iter().enumerate() {
         if !unit.is_settings() {
             continue;
         }
-        // An environment without a schema of its own has that of `base`.
-        let of = |env: &str| inferred.schemas.iter().find(|schema| schema.env == env);
-        let Some(schema) = of(&unit.env).or_else(|| of(crate::project::BASE)) else { continue };
+        let Some(schema) = schema_of(&unit.env) else { continue };
         let Some(root) = &unit.tree.root else { continue };
         for prefix in inferred.prefixes.get(&index).into_iter().flatten() {
             let declared = prefix.iter().try_fold(schema.root.clone(), |at, key| at.below(key));
@@ -114,6 +116,11 @@ pub fn check_settings(
     }
     for schema in &inferred.schemas {
         required(&inferred.root, &schema.root, &mut Vec::new(), found);
+        let is_its = |unit: usize| {
+            let theirs = workspace.units.get(unit).and_then(|unit| schema_of(&unit.env));
+            theirs.is_some_and(|theirs| std::ptr::eq(theirs, schema))
+        };
+        expressions(&inferred.root, &schema.root, &is_its, &mut Vec::new(), found);
     }
     let meetings = Meetings { workspace, inferred, lists: is_on(&LIST_REPLACED), orders: OnceCell::new() };
     meetings.setting(&inferred.root, false, &mut Vec::new(), found);
@@ -133,6 +140,43 @@ fn required(at: &Setting, declared: &Declared, path: &mut Vec<String>, found: &m
         }
         path.pop();
     }
+}
+
+/// Reports expressions that give what the schema does not take. `is_its` tells whether a file has this schema.
+fn expressions(
+    at: &Setting,
+    declared: &Declared,
+    is_its: &dyn Fn(usize) -> bool,
+    path: &mut Vec<String>,
+    found: &mut Vec<Diagnostic>,
+) {
+    for (key, inner) in &declared.children {
+        let Some(child) = at.children.get(key) else { continue };
+        path.push(key.clone());
+        for definition in child.definitions.iter().filter(|d| !d.secret && is_its(d.unit)) {
+            let Written::Expr(ty) = &definition.written else { continue };
+            match &inner.ty {
+                Some(wanted) => {
+                    if let Some(expected) = misfit(ty, wanted) {
+                        let message =
+                            format!("expected {expected}, and this expression gives {}", ty.describe());
+                        found.push(not_that(&path.join("."), inner, definition.span, &message));
+                    }
+                }
+                None if !inner.children.is_empty() && is_value(ty) => {
+                    found.push(no_map(&path.join("."), inner, &ty.describe(), definition.span));
+                }
+                None => {}
+            }
+        }
+        expressions(child, inner, is_its, path, found);
+        path.pop();
+    }
+}
+
+/// Whether it is a single value, and not nothing.
+fn is_value(ty: &Ty) -> bool {
+    written::is_leaf(ty) && !ty.members().contains(&Ty::Null)
 }
 
 /// One file against what is declared.
@@ -372,15 +416,16 @@ const MAX_PAIRS: usize = 64;
 fn is_single(written: &Written) -> bool {
     match written {
         Written::Scalar(value) => !value.is_null(),
-        Written::Text(_) | Written::List => true,
-        Written::Mixed(_) | Written::Expr(_) | Written::Map | Written::Unknown => false,
+        Written::Text | Written::List => true,
+        Written::Expr(ty) => is_value(ty),
+        Written::Mixed | Written::Map | Written::Unknown => false,
     }
 }
 
 fn described(written: &Written) -> &'static str {
     match written {
         Written::Scalar(value) => value.describe(),
-        Written::Text(_) | Written::Mixed(_) => "text",
+        Written::Text | Written::Mixed => "text",
         Written::List => "a list",
         Written::Map => "a map",
         Written::Expr(_) | Written::Unknown => "a value",

@@ -24,6 +24,7 @@ fn registry() -> Registry {
             inert: None,
         }],
         constraints: Vec::new(),
+        returns: Type::Any,
         open: true,
         effect: Effect::Mutating,
         watches: false,

@@ -231,7 +231,7 @@ impl<'t> Engine<'_, 't> {
 }
 
 /// What a type expects, in words, where a value can certainly not be it.
-pub(super) fn misfit(ty: &Ty, expected: &Type) -> Option<&'static str> {
+pub(crate) fn misfit(ty: &Ty, expected: &Type) -> Option<&'static str> {
     let kinds: Vec<Kind> = ty.members().iter().map(Ty::kind).collect();
     let only = |all: &[Kind]| !kinds.is_empty() && kinds.iter().all(|k| all.contains(k));
     match expected {

@@ -20,7 +20,7 @@ impl<'t> Engine<'_, 't> {
     ) -> Ty {
         if let Some((name, span)) = exec_name(callee) {
             let given = self.arguments(args);
-            return self.exec(&name, span, expr, args, &given, ask);
+            return self.exec(&name, span, args, &given);
         }
         match &callee.kind {
             ExprKind::Attribute { object, name, name_span } => {

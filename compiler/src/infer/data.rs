@@ -164,7 +164,7 @@ pub struct Data {
     pub inferred: Arc<Inferred>,
     /// What is different from what the last check had.
     pub change: Change,
-    custom: HashSet<String>,
+    pub(super) custom: HashSet<String>,
 }
 
 /// What is different from an earlier check's data.
@@ -422,7 +422,7 @@ const OTHER_GRAINS: &[&str] = &[
     "tags",
 ];
 
-static FACTS: LazyLock<Ty> = LazyLock::new(|| {
+pub(super) static FACTS: LazyLock<Ty> = LazyLock::new(|| {
     let mut root: Namespace = Namespace::default();
     for info in facts() {
         root.add(info, info.path);
@@ -469,7 +469,7 @@ fn words_of_fact(path: &str) -> Option<&'static [&'static str]> {
     })
 }
 
-static GRAINS: LazyLock<Ty> = LazyLock::new(|| {
+pub(super) static GRAINS: LazyLock<Ty> = LazyLock::new(|| {
     let mut fields: IndexMap<Arc<str>, Field> = IndexMap::new();
     for info in grains() {
         let words = match info.name {
@@ -526,8 +526,9 @@ fn of_setting(setting: &Setting, path: &[Arc<str>], foreign: bool, depth: usize)
             }
             // Another file, or the command line, may write another value of the kind.
             Written::Scalar(value) => Ty::of_value(value).widened(),
-            Written::Text(_) => Ty::STR,
-            Written::Mixed(_) | Written::Expr(_) | Written::Unknown => Ty::DYNAMIC,
+            Written::Text => Ty::STR,
+            Written::Expr(ty) => any_of_its_kind(ty),
+            Written::Mixed | Written::Unknown => Ty::DYNAMIC,
             Written::List => {
                 let item = setting
                     .item
@@ -554,6 +555,14 @@ fn of_setting(setting: &Setting, path: &[Arc<str>], foreign: bool, depth: usize)
     }
     let ty = Ty::union(types);
     if secret { ty.secret() } else { ty }
+}
+
+/// What another file, or the command line, may write in the place of a value.
+fn any_of_its_kind(ty: &Ty) -> Ty {
+    Ty::union(ty.members().iter().map(|member| match member {
+        Ty::List(item) => Ty::list(item.widened()),
+        other => other.widened(),
+    }))
 }
 
 fn below(path: &[Arc<str>], key: &str) -> Vec<Arc<str>> {

@@ -7,22 +7,13 @@ use super::{
 };
 use crate::{
     source::Span,
-    syntax::expression::{Argument, Expr, ExprKind},
+    syntax::expression::{Argument, ExprKind},
     target,
     types::{FunctionKind, Value},
 };
-use std::sync::Arc;
 
 impl<'t> Engine<'_, 't> {
-    pub(super) fn exec(
-        &mut self,
-        name: &str,
-        span: Span,
-        expr: &'t Arc<Expr>,
-        args: &'t [Argument],
-        given: &[Ty],
-        _ask: Ask,
-    ) -> Ty {
+    pub(super) fn exec(&mut self, name: &str, span: Span, args: &'t [Argument], given: &[Ty]) -> Ty {
         // The n-th positional argument, or the one of that name.
         let argument = |position: usize, word: &str| {
             args.iter().position(|a| a.name.as_ref().is_some_and(|(n, _)| n == word)).or_else(|| {
@@ -102,8 +93,14 @@ impl<'t> Engine<'_, 't> {
                         self.world.around.registry().get(FunctionKind::Exec, module, function)
                 {
                     let signature = signature.clone();
-                    let _ = expr;
                     self.exec_arguments(name, span, &signature, args, given);
+                    if self.world.around.registry().is_custom(FunctionKind::Exec, module, function) {
+                        let ty = Ty::of_type(&signature.returns);
+                        // What it makes of a secret tells the secret, unless it only tells something of it.
+                        let tells =
+                            given.iter().any(Ty::is_secret) && !matches!(ty, Ty::Bool(_) | Ty::Int(_));
+                        return if tells { ty.secret() } else { ty };
+                    }
                 }
                 answer(name)
             }

@@ -27,7 +27,9 @@ mod secret;
 mod target;
 mod ty;
 mod unused;
+pub(crate) mod written;
 
+pub(crate) use arguments::misfit;
 pub use around::{Around, SeenFile};
 pub use data::{Change, Data, Seen};
 pub use method::methods_of;

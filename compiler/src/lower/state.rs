@@ -134,6 +134,7 @@ impl Preparer<'_> {
             doc: "".into(),
             params: Vec::new(),
             constraints: Vec::new(),
+            returns: Type::Any,
             open: true,
             effect: crate::types::Effect::Mutating,
             watches: false,

@@ -58,6 +58,7 @@ fn registry() -> Registry {
             doc: "".into(),
             params,
             constraints,
+            returns: Type::Any,
             open: false,
             effect: Effect::Mutating,
             watches: false,

@@ -391,6 +391,7 @@ fn signature(module: &CustomModule, function: &Function, kind: FunctionKind, eff
         doc: function.doc.clone().into(),
         params,
         constraints: Vec::new(),
+        returns: function.returns.clone(),
         open: function.open,
         effect,
         watches: false,

@@ -11,6 +11,7 @@ use crate::{
         workspace::{Unit, UnitKind, Workspace, in_parallel},
     },
     diagnostic::Diagnostic,
+    infer::{Ty, written},
     project::TreeKind,
     source::Span,
     syntax::{
@@ -21,8 +22,8 @@ use crate::{
     types::{Value, resolve_plain},
 };
 use std::{
+    cell::OnceCell,
     collections::{HashMap, HashSet},
-    sync::Arc,
 };
 
 /// How deep settings are followed; deeper ones are open.
@@ -63,7 +64,7 @@ impl Inferred {
             .collect();
         let mut inferred = Self { files: units.len(), ..Self::default() };
         inferred.foreign = units.iter().any(|unit| workspace.is_foreign(&workspace.units[*unit]));
-        let files = in_parallel(&units, |unit| FileSettings::read(*unit, &workspace.units[*unit]));
+        let files = in_parallel(&units, |unit| FileSettings::read(*unit, workspace));
         let places = Places::of(workspace, &files);
         for file in files {
             let prefixes = places.prefixes.get(&file.unit).map_or(&[][..], Vec::as_slice);
@@ -222,7 +223,7 @@ fn same_keys(a: &[(String, Span)], b: &[(String, Span)]) -> bool {
 
 /// The refs that a settings file includes, on all branches; and whether there may be more.
 pub fn includes_of(unit: &Unit) -> (Vec<SettingsInclude>, bool) {
-    let mut reader = Reader::of(0, &unit.tree.template);
+    let mut reader = Reader::of(0, &unit.tree.template, None);
     let mut found = Vec::new();
     let mut open = false;
     for root in unit.tree.root.iter().flat_map(choices) {
@@ -242,8 +243,9 @@ impl FileSettings {
         !more && self.includes.is_empty() && root.definitions.len() == 1
     }
 
-    pub(super) fn read(index: usize, unit: &Unit) -> Self {
-        let mut reader = Reader::of(index, &unit.tree.template);
+    pub(super) fn read(index: usize, workspace: &Workspace<'_>) -> Self {
+        let unit = &workspace.units[index];
+        let mut reader = Reader::of(index, &unit.tree.template, Some(workspace));
         let mut file = Self { unit: index, root: Setting::default(), includes: Vec::new(), definitions: 0 };
         let broken = unit.tree.opaque.is_some() || unit.tree.diagnostics.iter().any(|d| d.is_error());
         if foreign_renderer(unit.tree.file, &unit.tree.text).is_some() {
@@ -283,15 +285,19 @@ pub(super) fn choices(node: &Node) -> Vec<&Node> {
 }
 
 /// Reads one file's nodes.
-struct Reader {
+struct Reader<'w> {
     unit: usize,
     /// Where branches and loops are: outermost blocks, in order.
     blocks: Vec<Span>,
     definitions: usize,
+    /// Who types its expressions.
+    workspace: Option<&'w Workspace<'w>>,
+    /// Types of its expressions, by their first byte, once one is asked for.
+    types: OnceCell<HashMap<u32, Ty>>,
 }
 
-impl Reader {
-    fn of(unit: usize, template: &Template) -> Self {
+impl<'w> Reader<'w> {
+    fn of(unit: usize, template: &Template, workspace: Option<&'w Workspace<'w>>) -> Self {
         let conditional = |kind: &BlockKind| !matches!(kind, BlockKind::With { .. } | BlockKind::Raw);
         let mut blocks: Vec<Span> = Vec::new();
         for block in template.blocks.iter().filter(|b| conditional(&b.kind)) {
@@ -299,7 +305,20 @@ impl Reader {
                 blocks.push(block.span);
             }
         }
-        Self { unit, blocks, definitions: 0 }
+        Self { unit, blocks, definitions: 0, workspace, types: OnceCell::new() }
+    }
+
+    /// What is known of an expression.
+    fn type_of(&self, expr: &Expr) -> Ty {
+        let types = self.types.get_or_init(|| {
+            self.workspace.map(|workspace| written::expressions(workspace, self.unit)).unwrap_or_default()
+        });
+        let ty = types.get(&expr.span.start).map_or(Ty::DYNAMIC, written::kept);
+        // Salt reads text that an expression gives once more: it may be a number there.
+        let is_text = |ty: &Ty| matches!(ty, Ty::Str(_) | Ty::Word(_));
+        let unit = self.workspace.and_then(|w| Some((w, w.units.get(self.unit)?)));
+        let is_read_again = unit.is_some_and(|(w, unit)| w.is_foreign(unit));
+        if is_read_again && ty.members().iter().any(is_text) { Ty::DYNAMIC } else { ty }
     }
 
     /// Whether a place is outside of all branches and loops.
@@ -360,8 +379,11 @@ impl Reader {
             }
             NodeKind::Empty => self.define(at, key, node, Written::Scalar(Value::Null), certain),
             NodeKind::Scalar(scalar) => {
-                let written = scalar_written(node, scalar);
-                at.open |= matches!(written, Written::Expr(_) | Written::Mixed(_));
+                let written = self.scalar(node, scalar);
+                at.open |= match &written {
+                    Written::Expr(ty) => !written::is_leaf(ty),
+                    written => matches!(written, Written::Mixed),
+                };
                 self.define(at, key, node, written, certain);
             }
             NodeKind::Sequence(Sequence { items, splices, .. }) => {
@@ -383,6 +405,27 @@ impl Reader {
                 at.open = true;
                 self.define(at, key, node, Written::Unknown, certain);
             }
+        }
+    }
+
+    fn scalar(&self, node: &Node, scalar: &Scalar) -> Written {
+        let tag = node.tag.as_deref().map(|(tag, _)| tag.as_str());
+        let is_text = scalar.style != ScalarStyle::Plain || matches!(tag, Some("!encrypted" | "!!str" | "!"));
+        if tag == Some("!encrypted") {
+            // What it is must not get around.
+            return Written::Text;
+        }
+        if let Some(text) = scalar.literal() {
+            return Written::Scalar(if is_text {
+                Value::Str(text.into_owned())
+            } else {
+                resolve_plain(&text)
+            });
+        }
+        match scalar.only_expr() {
+            Some(expr) if !is_text => Written::Expr(self.type_of(expr)),
+            _ if is_text || scalar.parts.iter().any(is_surely_text) => Written::Text,
+            _ => Written::Mixed,
         }
     }
 
@@ -456,31 +499,6 @@ pub(super) fn key_of(key: &Node) -> Option<String> {
         NodeKind::Scalar(scalar) => scalar.literal().map(std::borrow::Cow::into_owned),
         _ => None,
     }
-}
-
-fn scalar_written(node: &Node, scalar: &Scalar) -> Written {
-    let tag = node.tag.as_deref().map(|(tag, _)| tag.as_str());
-    let is_text = scalar.style != ScalarStyle::Plain || matches!(tag, Some("!encrypted" | "!!str" | "!"));
-    if tag == Some("!encrypted") {
-        // What it is must not get around.
-        return Written::Text(expressions(scalar));
-    }
-    if let Some(text) = scalar.literal() {
-        return Written::Scalar(if is_text { Value::Str(text.into_owned()) } else { resolve_plain(&text) });
-    }
-    match scalar.only_expr() {
-        Some(expr) if !is_text => Written::Expr(expr.clone()),
-        _ if is_text || scalar.parts.iter().any(is_surely_text) => Written::Text(expressions(scalar)),
-        _ => Written::Mixed(expressions(scalar)),
-    }
-}
-
-fn expressions(scalar: &Scalar) -> Vec<Arc<Expr>> {
-    let expr = |part: &Part| match part {
-        Part::Expr { expr, .. } => Some(expr.clone()),
-        _ => None,
-    };
-    scalar.parts.iter().filter_map(expr).collect()
 }
 
 /// Whether a plain scalar with this part is text whatever its expressions give: no number and no word that means

@@ -7,8 +7,9 @@ use super::declared::{Declared, Schema};
 use crate::{
     check::workspace::{Unit, Workspace},
     diagnostic::{Diagnostic, nearest},
+    infer::Ty,
     source::Span,
-    syntax::{expression::Expr, template::Template},
+    syntax::template::Template,
     target::Target,
     types::Value,
 };
@@ -102,11 +103,11 @@ pub enum Written {
     /// A scalar without expressions, as Salt's loader reads it; nothing is `null`.
     Scalar(Value),
     /// Text that is not known: a secret, or text with expressions in it.
-    Text(Vec<Arc<Expr>>),
-    /// A plain scalar with these expressions and blocks in it: what it is depends on its text.
-    Mixed(Vec<Arc<Expr>>),
-    /// One expression, which keeps its type.
-    Expr(Arc<Expr>),
+    Text,
+    /// A plain scalar with expressions and blocks in it: what it is depends on its text.
+    Mixed,
+    /// One expression, which keeps its type; `any` where that hangs on more than facts.
+    Expr(Ty),
     /// A list; see [`Setting::item`].
     List,
     /// A map; see [`Setting::children`].

@@ -35,9 +35,9 @@ fn shown(setting: &Setting, path: &str, out: &mut String) {
         .map(|d| {
             let what = match &d.written {
                 Written::Scalar(value) => serde_json::to_string(value).unwrap(),
-                Written::Text(_) => "text".to_owned(),
-                Written::Mixed(_) => "mixed".to_owned(),
-                Written::Expr(_) => "expr".to_owned(),
+                Written::Text => "text".to_owned(),
+                Written::Mixed => "mixed".to_owned(),
+                Written::Expr(ty) => format!("expr {ty}"),
                 Written::List => "list".to_owned(),
                 Written::Map => "map".to_owned(),
                 Written::Unknown => "unknown".to_owned(),
@@ -82,13 +82,13 @@ fn every_file_and_branch_counts() {
         found,
         ": map, map\n\
          .nginx: map, map\n\
-         .nginx.port: 80, expr ?\n\
+         .nginx.port: 80, expr any ?\n\
          .nginx.user: ~\"www-data\", ~\"nginx\"\n\
          .list: list, \"none\"\n\
          .list[]: 1, map\n\
          .list[].a: \"x\"\n\
          .url: text\n\
-         .expr: expr ?\n\
+         .expr: expr any ?\n\
          .mixed: mixed ?\n\
          .secret: !text\n\
          .empty: null\n"

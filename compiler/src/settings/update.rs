@@ -23,7 +23,7 @@ impl Inferred {
         let mut files: HashMap<usize, FileSettings> = HashMap::new();
         let mut keys: BTreeSet<usize> = BTreeSet::new();
         for unit in changed {
-            let file = FileSettings::read(*unit, workspace.units.get(*unit)?);
+            let file = FileSettings::read(*unit, workspace);
             if !file.is_plain() || self.places.saturating_add(file.definitions) > MAX_DEFINITIONS {
                 return None;
             }
@@ -40,8 +40,7 @@ impl Inferred {
                 if !self.plain.contains(&unit) || files.len() > MAX_FILES {
                     return None;
                 }
-                let file =
-                    files.entry(unit).or_insert_with(|| FileSettings::read(unit, &workspace.units[unit]));
+                let file = files.entry(unit).or_insert_with(|| FileSettings::read(unit, workspace));
                 setting.join(Setting::clone(file.root.children.get(key)?));
             }
             for declared in after.schemas.iter().filter_map(|schema| schema.root.children.get(key)) {

@@ -80,11 +80,18 @@ rule! {
 
 /// The finding about a value that does not fit. `path` is the setting's.
 pub fn violation(path: &str, declared: &Declared, error: DecodeError) -> Diagnostic {
-    let mut diagnostic =
-        Diagnostic::new(&SCHEMA_VIOLATION, error.span, format!("`{path}`: {}", error.message))
-            .label(declared.span, "declared here");
-    diagnostic.help = error.help.or_else(|| Some("write such a value, or correct the schema".to_owned()));
-    diagnostic
+    let diagnostic = not_that(path, declared, error.span, &error.message);
+    match error.help {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
+    }
+}
+
+/// The finding about a value that is not what its setting is declared as. `message` says what it is, and should be.
+pub fn not_that(path: &str, declared: &Declared, span: Span, message: &str) -> Diagnostic {
+    Diagnostic::new(&SCHEMA_VIOLATION, span, format!("`{path}`: {message}"))
+        .label(declared.span, "declared here")
+        .help("write such a value, or correct the schema")
 }
 
 /// The finding about a value in the place of a map.

@@ -74,6 +74,8 @@ pub struct Signature {
     pub params: Vec<Param>,
     /// Rules between them.
     pub constraints: Vec<Constraint>,
+    /// What an exec function of a custom module gives; [`Type::Any`] where nothing is said of it.
+    pub returns: Type,
     /// Accepts any further named argument (`module.run`, `test.configurable_test_state`).
     pub open: bool,
     /// What calling it does; state functions are [`Effect::Mutating`].

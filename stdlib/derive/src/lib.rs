@@ -330,6 +330,7 @@ fn expand(input: &DeriveInput) -> Result<Tokens> {
                     doc: #doc.into(),
                     params: #params,
                     constraints: vec![#(::zester_compiler::types::Constraint::#constraints),*],
+                    returns: ::zester_compiler::types::Type::Any,
                     open: #open,
                     effect: ::zester_compiler::types::Effect::#effect,
                     watches: #watches,
