@@ -3,8 +3,8 @@
 use super::{
     CheckError, CheckOptions, FastHash, OpaqueFile, Report, calls, ids, imports, library,
     memory::{Local, Memory},
-    modules, orchestration, parameters, references, removal, reserved, resources, scope, secrets, settings,
-    settings_files, together, unused, values,
+    modules, orchestration, parameters, paths, references, removal, reserved, resources, scope, secrets,
+    settings, settings_files, together, unused, values,
     view::{Noted, View},
     whole,
     workspace::{UnitKind, Unreadable, Workspace, in_parallel},
@@ -249,6 +249,7 @@ pub(super) fn check_unit(view: &View<'_>, world: &infer::World<'_>, found: &mut 
     resources::not_idempotent(unit, found);
     resources::missing_sources(view, found);
     values::check_values(unit, found);
+    paths::relative(view, found);
     for state in unit.summary.states.iter().chain(&unit.summary.extends) {
         for function in &state.functions {
             // What is missing may come from an `extend` in another file.

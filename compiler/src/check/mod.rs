@@ -5,6 +5,7 @@
 mod allow;
 mod allowing;
 pub(crate) mod calls;
+mod computed;
 mod driver;
 mod elsewhere;
 mod file_graph;
@@ -21,6 +22,7 @@ mod modules;
 pub(crate) mod orchestration;
 mod order;
 pub mod parameters;
+mod paths;
 pub(crate) mod pattern;
 pub(crate) mod references;
 mod removal;

@@ -27,7 +27,8 @@ impl Pattern {
         Self::of_pieces(vec![None])
     }
 
-    fn of_pieces(mut pieces: Vec<Option<String>>) -> Self {
+    /// Literal pieces, with `None` where anything may be.
+    pub(super) fn of_pieces(mut pieces: Vec<Option<String>>) -> Self {
         if pieces.is_empty() {
             return Self(Pieces::Text("".into()));
         }

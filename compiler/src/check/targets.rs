@@ -1,7 +1,7 @@
 //! What requisites name: does the state exist, and is it of the kind that is said?
 
 use super::{
-    FastHash, kinds,
+    FastHash, computed, kinds,
     pattern::Pattern,
     references::is_written,
     summary::{FunctionDecl, StateDecl, Summary},
@@ -180,10 +180,10 @@ pub struct Targets<'w> {
 
 /// What stands in the files that are applied with one for sure or perhaps. Only a target that is nowhere else is
 /// looked for here: a tree whose files all hang together has as many of these as files, each as large as the tree.
-struct Near<'w> {
-    known: Known<'w>,
+pub(super) struct Near<'w> {
+    pub(super) known: Known<'w>,
     /// Whether more files than those may be applied with it.
-    open: bool,
+    pub(super) open: bool,
 }
 
 /// Whether the targets that a file has for others are the same in a new text.
@@ -306,6 +306,7 @@ fn check_target<'n, 'w: 'n>(
     }
     // A target that a template makes is not known, whatever its pieces say.
     if unit.tree.text.get(reference.span.range()).is_none_or(|t| t.contains("{%") || t.contains("{{")) {
+        diagnostics.extend(computed::misspelt(unit, reference, near));
         return;
     }
     if let Target::Sls(name) = &reference.target {

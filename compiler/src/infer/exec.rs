@@ -6,6 +6,7 @@ use super::{
     ty::{Field, Ty, overlaid},
 };
 use crate::{
+    diagnostic::Diagnostic,
     source::Span,
     syntax::expression::{Argument, ExprKind},
     target,
@@ -62,6 +63,11 @@ impl<'t> Engine<'_, 't> {
                     None => Some("default"),
                 };
                 let base = argument(4, "base").and_then(|i| args.get(i)).map(|a| &a.value.kind);
+                let place = argument(3, "default").and_then(|i| args.get(i)).map(|a| a.value.span);
+                let grain = argument(1, "grain").and_then(|i| args.get(i)).map(|a| &a.value.kind);
+                if name == "grains.filter_by" {
+                    self.rows(&table, grain, [(default, place), (literal(base), None)]);
+                }
                 chosen(&table, merge, default, base)
             }
             "defaults.merge" | "slsutil.merge" | "defaults.update" | "slsutil.update" => {
@@ -103,6 +109,41 @@ impl<'t> Engine<'_, 't> {
                     }
                 }
                 answer(name)
+            }
+        }
+    }
+
+    /// Rows of the table of `grains.filter_by` that no machine picks, and a default that is no row: only those that are
+    /// nearly a name that exists, as a table may know machines that we do not. `named` are the rows that are picked by name.
+    fn rows(&mut self, table: &Ty, grain: Option<&ExprKind>, named: [(Option<&str>, Option<Span>); 2]) {
+        let Ty::Record(record) = table.shown() else { return };
+        if let [(Some(row), Some(place)), _] = named
+            && record.openness == Openness::Closed
+            && !record.fields.contains_key(row)
+            && let Some(near) =
+                super::operate::near_word(row, &record.fields.keys().map(|k| &**k).collect::<Vec<_>>())
+        {
+            let span = self.within_quotes(place);
+            let message = format!("The table has no row `{row}`, so a machine that is in none gets nothing");
+            self.push(Diagnostic::new(&super::known::UNKNOWN_KEY, span, message).did_you_mean(near));
+        }
+        let grain = match grain {
+            None => "os_family",
+            Some(grain) => literal(Some(grain)).unwrap_or_default(),
+        };
+        let Ty::Record(grains) = &self.world.data.grains else { return };
+        let Some(Ty::Word(words)) = grains.fields.get(grain).map(|field| field.ty.clone()) else { return };
+        let words: Vec<&str> = words.iter().map(|w| &**w).collect();
+        for (row, field) in &record.fields {
+            let is_named = named.iter().any(|(name, _)| *name == Some(&**row));
+            let Some(place) = field.span.filter(|s| s.file == self.tree.file && !is_named) else { continue };
+            // Rows are patterns.
+            if row.contains(['*', '?', '[']) || words.contains(&&**row) {
+                continue;
+            }
+            if let Some(near) = super::operate::near_word(row, &words) {
+                let span = self.within_quotes(place);
+                self.push(super::operate::never_is(span, &format!("The grain `{grain}`"), row, near));
             }
         }
     }
@@ -166,7 +207,7 @@ impl<'t> Engine<'_, 't> {
         } else {
             &super::known::UNKNOWN_SETTING
         };
-        let mut diagnostic = crate::diagnostic::Diagnostic::new(
+        let mut diagnostic = Diagnostic::new(
             rule,
             span,
             format!("`{path}` is one key here: keys below each other have colons between them"),
@@ -178,6 +219,14 @@ impl<'t> Engine<'_, 't> {
         }
         diagnostic.severity = crate::diagnostic::Severity::Warning;
         self.push(diagnostic);
+    }
+}
+
+/// The text that an expression is.
+fn literal(expr: Option<&ExprKind>) -> Option<&str> {
+    match expr {
+        Some(ExprKind::Literal(Value::Str(text))) => Some(text),
+        _ => None,
     }
 }
 

@@ -76,10 +76,37 @@ impl<'t> Engine<'_, 't> {
         // The body of a filter block, or of a block set, is text.
         let input = value.map_or(Ty::STR, |v| self.eval(v, if may { Ask::May } else { Ask::Need }));
         let given = self.arguments(args);
+        if let Some(value) = value {
+            self.filter_input(name, &input, value.span);
+        }
         self.filter_arguments(expr, name, name_span, args);
         let ty = filtered(name, &input, args, &given);
         let tells = input.is_secret() && !matches!(name, "length" | "count" | "to_bool");
         if tells || given.iter().any(Ty::is_secret) { ty.secret() } else { ty }
+    }
+
+    /// Rendering stops with an error where a filter is given what it cannot work on.
+    fn filter_input(&mut self, name: &str, input: &Ty, span: Span) {
+        let needs: (&[Kind], &str) = match name {
+            "dictsort" | "items" => (&[Kind::Number, Kind::Text, Kind::List], "a map"),
+            "first" | "last" | "length" | "count" | "join" | "sort" | "unique" | "map" | "select"
+            | "reject" | "selectattr" | "rejectattr" | "groupby" | "batch" | "sum" => {
+                (&[Kind::Number], "a list")
+            }
+            _ => return,
+        };
+        let members = input.members();
+        if members.is_empty() || !members.iter().all(|m| needs.0.contains(&m.kind())) {
+            return;
+        }
+        let message = format!("The filter `{name}` needs {}, and is given {}", needs.1, input.describe());
+        let help = match (name, input.shown()) {
+            ("dictsort" | "items", Ty::List(_)) => {
+                format!("the pairs of a map, as `.items()` gives them, need no `{name}`")
+            }
+            _ => format!("give it {}", needs.1),
+        };
+        self.push(Diagnostic::new(&WRONG_FILTER_ARGUMENTS, span, message).help(help));
     }
 
     fn filter_arguments(&mut self, expr: &'t Arc<Expr>, name: &str, name_span: Span, args: &'t [Argument]) {

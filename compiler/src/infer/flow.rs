@@ -129,7 +129,13 @@ impl<'t> Engine<'_, 't> {
             }
         }
         for block in &template.blocks {
-            if let BlockKind::For { targets, iterable, .. } = &block.kind {
+            for condition in block.arms.iter().filter_map(|arm| arm.condition.as_ref()) {
+                self.asks(condition);
+            }
+            if let BlockKind::For { targets, iterable, filter } = &block.kind {
+                if let Some(filter) = filter {
+                    self.asks(filter);
+                }
                 flows.extend(targets.iter().map(|(target, _)| (target.as_str(), bases(iterable))));
             }
         }
@@ -147,37 +153,60 @@ impl<'t> Engine<'_, 't> {
         }
     }
 
+    /// All names in an expression are asked about.
+    fn asks(&mut self, expr: &'t Arc<Expr>) {
+        crate::check::walk::visit(expr, &mut |expr| {
+            if let ExprKind::Name(name) = &expr.kind {
+                self.asked.insert(name);
+            }
+        });
+    }
+
     fn survey_expr(&mut self, root: &'t Arc<Expr>) {
         crate::check::walk::visit(root, &mut |expr| match &expr.kind {
+            ExprKind::Test { value, .. } => self.asks(value),
+            ExprKind::Conditional { condition, .. } => self.asks(condition),
+            ExprKind::Binary { operator: "and" | "or", left, right } => {
+                self.asks(left);
+                self.asks(right);
+            }
+            ExprKind::Filter { value: Some(value), name, .. } if matches!(name.as_str(), "default" | "d") => {
+                self.asks(value);
+            }
             ExprKind::Name(name) => {
                 self.used.insert(name);
             }
-            ExprKind::Call { callee, args } => match &callee.kind {
-                ExprKind::Attribute { object, name, .. } => {
-                    if CHANGES.contains(&name.as_str()) {
-                        self.mutated.extend(bases(object));
+            ExprKind::Call { callee, args } => {
+                for arg in args {
+                    self.asks(&arg.value);
+                }
+                match &callee.kind {
+                    ExprKind::Attribute { object, name, .. } => {
+                        if CHANGES.contains(&name.as_str()) {
+                            self.mutated.extend(bases(object));
+                        }
+                        // A macro of another file may change what it is given.
+                        if let ExprKind::Name(module) = &object.kind
+                            && self.bound.contains_key(module.as_str())
+                            && !super::method::is_method(name)
+                        {
+                            self.mutated.extend(args.iter().flat_map(|a| bases(&a.value)));
+                        }
                     }
-                    // A macro of another file may change what it is given.
-                    if let ExprKind::Name(module) = &object.kind
-                        && self.bound.contains_key(module.as_str())
-                        && !super::method::is_method(name)
-                    {
+                    ExprKind::Name(name) if !GLOBALS.contains(&name.as_str()) => {
                         self.mutated.extend(args.iter().flat_map(|a| bases(&a.value)));
                     }
-                }
-                ExprKind::Name(name) if !GLOBALS.contains(&name.as_str()) => {
-                    self.mutated.extend(args.iter().flat_map(|a| bases(&a.value)));
-                }
-                // `defaults.update(x, …)` and its kin change their first argument.
-                ExprKind::Index { index, .. } => {
-                    if let ExprKind::Literal(crate::types::Value::Str(name)) = &index.kind
-                        && name.ends_with(".update")
-                    {
-                        self.mutated.extend(args.iter().flat_map(|a| bases(&a.value)));
+                    // `defaults.update(x, …)` and its kin change their first argument.
+                    ExprKind::Index { index, .. } => {
+                        if let ExprKind::Literal(crate::types::Value::Str(name)) = &index.kind
+                            && name.ends_with(".update")
+                        {
+                            self.mutated.extend(args.iter().flat_map(|a| bases(&a.value)));
+                        }
                     }
+                    _ => {}
                 }
-                _ => {}
-            },
+            }
             _ => {}
         });
     }
@@ -390,10 +419,21 @@ impl<'t> Engine<'_, 't> {
         }
     }
 
+    /// Whether a missing value is a mistake although it is only given a name: nothing in this file asks about the name, and no
+    /// other file sees it.
+    fn is_needed(&self, targets: &[(String, Span)], value: &Expr) -> bool {
+        let is_path = matches!(value.kind, ExprKind::Attribute { .. } | ExprKind::Index { .. });
+        let [(name, _)] = targets else { return false };
+        let seen = self.unit.summary.uses.is_empty() && !self.world.around.is_used(self.unit.path);
+        let name = name.as_str();
+        is_path && seen && self.used.contains(name) && !self.asked.contains(name)
+    }
+
     fn statement(&mut self, statement: &'t Statement) {
         match &statement.kind {
             StatementKind::Set { targets, value } => {
-                let ty = self.root(value, Ask::May);
+                let ask = if self.is_needed(targets, value) { Ask::Kept } else { Ask::May };
+                let ty = self.root(value, ask);
                 match targets.as_slice() {
                     [bound @ (name, _)] if !name.contains('.') => {
                         let literal = matches!(&value.kind, ExprKind::Literal(_));

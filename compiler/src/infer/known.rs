@@ -166,7 +166,7 @@ impl Engine<'_, '_> {
     }
 
     fn of_field(&mut self, record: &Record, field: &Field, key: &str, span: Span, ask: Ask) -> Ty {
-        if !field.optional || ask == Ask::May {
+        if !field.optional || ask != Ask::Need {
             return field.ty.clone();
         }
         // Of the grains, and of what a Salt tree's pillar is elsewhere, nobody here knows when they are missing.
@@ -313,7 +313,7 @@ impl Engine<'_, '_> {
         form: Form,
     ) {
         let near = super::report::typo(key, record.fields.keys().map(|k| &**k)).map(str::to_owned);
-        let strict = ask == Ask::Need && matches!(form, Form::Attribute | Form::Index);
+        let strict = ask != Ask::May && matches!(form, Form::Attribute | Form::Index);
         if near.is_none() && (!strict || record.openness != Openness::Closed) {
             return;
         }
@@ -352,7 +352,7 @@ impl Engine<'_, '_> {
 
     fn unknown_key(&mut self, record: &Record, key: &str, span: Span, ask: Ask, form: Form) {
         let near = super::report::typo(key, record.fields.keys().map(|k| &**k)).map(str::to_owned);
-        let strict = ask == Ask::Need && matches!(form, Form::Attribute | Form::Index);
+        let strict = ask != Ask::May && matches!(form, Form::Attribute | Form::Index);
         let certain = strict && record.openness == Openness::Closed;
         if !certain && near.is_none() {
             return;

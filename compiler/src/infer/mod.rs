@@ -137,6 +137,8 @@ enum Ask {
     Need,
     /// It is asked whether there is one.
     May,
+    /// It is kept under a name that nobody asks about, so whoever uses the name needs it.
+    Kept,
 }
 
 /// Types the expressions of one file.
@@ -148,6 +150,8 @@ struct Engine<'w, 't> {
     env: Env<'t>,
     /// Variables whose values are changed in place somewhere: of their keys and items nothing is certain.
     mutated: HashSet<&'t str>,
+    /// Variables that are asked about somewhere: in a condition, with a default, or by whom they are given to.
+    asked: HashSet<&'t str>,
     /// Names the file binds, with the first place.
     bound: HashMap<&'t str, Span>,
     /// Files whose names it imports, and theirs.
@@ -178,6 +182,7 @@ impl<'w, 't> Engine<'w, 't> {
             tree,
             env: Env::default(),
             mutated: HashSet::new(),
+            asked: HashSet::new(),
             bound: HashMap::new(),
             files: Vec::new(),
             used: HashSet::new(),

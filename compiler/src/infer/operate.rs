@@ -7,6 +7,7 @@ use super::{
 use crate::{
     diagnostic::{Applicability, Diagnostic, Severity},
     rule,
+    source::Span,
     syntax::expression::{Expr, ExprKind},
 };
 use std::sync::Arc;
@@ -157,14 +158,13 @@ impl<'t> Engine<'_, 't> {
                 let mut diagnostic = Diagnostic::new(&WRONG_OPERAND, expr.span, message);
                 let text = matches!((x, y), (Kind::Text, _) | (_, Kind::Text));
                 diagnostic = if text {
-                    let between =
-                        crate::source::Span { start: left.span.end, end: right.span.start, ..expr.span };
+                    let between = Span { start: left.span.end, end: right.span.start, ..expr.span };
                     let plus = self.tree.text.get(between.range()).and_then(|t| t.find('+'));
                     let diagnostic = diagnostic.help("`~` joins anything as text");
                     match plus {
                         Some(at) => {
                             let start = between.start + at as u32;
-                            let span = crate::source::Span { start, end: start + 1, ..between };
+                            let span = Span { start, end: start + 1, ..between };
                             diagnostic.fix("join with `~`", Applicability::Unsafe, span, "~")
                         }
                         None => diagnostic,
@@ -329,18 +329,21 @@ impl<'t> Engine<'_, 't> {
                 let Some(near) = near_word(word, &words) else { continue };
                 let text = self.tree.text.get(left.span.range()).unwrap_or("the value");
                 let span = self.within_quotes(item.span);
-                self.push(
-                    Diagnostic::new(&IMPOSSIBLE_COMPARISON, span, format!("`{text}` never is `{word}`"))
-                        .help(format!("did you mean `{near}`?"))
-                        .fix(format!("compare with `{near}`"), Applicability::Unsafe, span, near),
-                );
+                self.push(never_is(span, &format!("`{text}`"), word, near));
             }
         }
     }
 }
 
+/// The finding about a word that something never is.
+pub(super) fn never_is(span: Span, subject: &str, word: &str, near: &str) -> Diagnostic {
+    Diagnostic::new(&IMPOSSIBLE_COMPARISON, span, format!("{subject} never is `{word}`"))
+        .help(format!("did you mean `{near}`?"))
+        .fix(format!("compare with `{near}`"), Applicability::Unsafe, span, near)
+}
+
 /// The word that was meant: the same in other letters, or one with a slip in it.
-fn near_word<'w>(word: &str, words: &[&'w str]) -> Option<&'w str> {
+pub(super) fn near_word<'w>(word: &str, words: &[&'w str]) -> Option<&'w str> {
     words
         .iter()
         .find(|w| w.eq_ignore_ascii_case(word))

@@ -5,7 +5,7 @@ use super::{
     requisite_of_key,
 };
 use crate::{
-    diagnostic::{Applicability, Diagnostic, Edit, Fix},
+    diagnostic::{Applicability, Diagnostic, Edit, Fix, nearest},
     source::Span,
     syntax::{
         Entry, Mapping, Node, NodeKind, Part, Scalar, ScalarStyle, Sequence, Splice, template::Template,
@@ -70,6 +70,7 @@ impl<'r> Reader<'r> {
                 Some(text) => self.short(state, value, &text),
                 None => state.functions.push(computed(value.span)),
             },
+            NodeKind::Sequence(_) if self.is_meant_as_include(state.id) => {}
             NodeKind::Sequence(sequence) => {
                 let id = label(state.id);
                 let diagnostic = Diagnostic::new(
@@ -86,6 +87,15 @@ impl<'r> Reader<'r> {
                 self.report(diagnostic.help(help));
             }
         }
+    }
+
+    /// Whether the name of a list is nearly one that has a list below it.
+    fn is_meant_as_include(&mut self, id: &Node) -> bool {
+        let Some(text) = id.text() else { return false };
+        let Some(near) = nearest(&text, ["include", "exclude"]) else { return false };
+        let message = format!("`{text}` is read as the id of a state, which has no list below it");
+        self.report(Diagnostic::new(&MALFORMED_STATE, id.span, message).did_you_mean(near));
+        true
     }
 
     fn no_function(&mut self, id: &Node) {
