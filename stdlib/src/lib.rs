@@ -13,6 +13,7 @@ mod cron;
 mod custom;
 mod debconf;
 mod disk;
+mod docker;
 mod elsewhere;
 mod environ;
 mod exec;
@@ -78,6 +79,7 @@ pub fn library() -> Library {
     cron::register(&mut library);
     debconf::register(&mut library);
     disk::register(&mut library);
+    docker::register(&mut library);
     environ::register(&mut library);
     exec::register(&mut library);
     firewalld::register(&mut library);

@@ -48,7 +48,7 @@ impl Call<'_> {
 }
 
 /// Splits a command line as a shell does, without expanding anything.
-fn words(line: &str) -> Result<Vec<String>, String> {
+pub(crate) fn words(line: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote: Option<char> = None;

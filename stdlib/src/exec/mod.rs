@@ -51,6 +51,7 @@ mod user;
 mod tests;
 
 use crate::Library;
+pub(crate) use cmd::words as split_words;
 
 /// Adds the module's functions.
 pub(crate) fn register(library: &mut Library) {
