@@ -34,6 +34,7 @@ mod logrotate;
 mod lvm;
 mod module;
 mod mount;
+mod mysql;
 mod network;
 mod npm;
 mod ntp;
@@ -95,6 +96,7 @@ pub fn library() -> Library {
     logrotate::register(&mut library);
     lvm::register(&mut library);
     mount::register(&mut library);
+    mysql::register(&mut library);
     network::register(&mut library);
     npm::register(&mut library);
     ntp::register(&mut library);

@@ -5,6 +5,7 @@ mod every_function;
 mod host;
 mod leaks;
 mod lvm;
+mod mysql;
 mod postgres;
 mod standard_library;
 mod system;
