@@ -43,6 +43,7 @@ mod pkg;
 mod pkgrepo;
 mod postgres;
 pub mod provider;
+mod rabbitmq;
 mod random;
 mod selinux;
 mod service;
@@ -104,6 +105,7 @@ pub fn library() -> Library {
     pkg::register(&mut library);
     pkgrepo::register(&mut library);
     postgres::register(&mut library);
+    rabbitmq::register(&mut library);
     selinux::register(&mut library);
     service::register(&mut library);
     ssh_auth::register(&mut library);
