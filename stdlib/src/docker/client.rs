@@ -8,13 +8,16 @@ use crate::{
     },
 };
 use serde_json::Value as Json;
+use zester_compiler::types::Seconds;
 
 /// Most bytes of one description.
 const DESCRIPTION_LIMIT: usize = 16 * 1024 * 1024;
 
-/// A command of `docker`.
-pub(super) fn docker<S: Into<String>>(words: impl IntoIterator<Item = S>) -> Command {
-    tool("docker", words)
+/// A command of `docker`. A daemon without root is asked by the user whose it is: `runas`.
+pub(super) fn docker<S: Into<String>>(cx: &Context, words: impl IntoIterator<Item = S>) -> Command {
+    let mut command = tool("docker", words);
+    command.runas = cx.runas.as_ref().map(ToString::to_string);
+    command
 }
 
 /// Fewest digits of an id that stand for it: what is shorter is a name that happens to look like one.
@@ -30,7 +33,7 @@ pub(super) fn inspect(cx: &Context, kind: &str, name: &str) -> Result<Option<Jso
             Err(Failure::new("this machine has no `docker`; install Docker before its things are set up"))
         };
     }
-    let mut command = docker([kind, "inspect", name]);
+    let mut command = docker(cx, [kind, "inspect", name]);
     command.output_limit = DESCRIPTION_LIMIT;
     let output = run(cx, command.clone())?;
     if !output.success() {
@@ -74,8 +77,15 @@ fn is_named(kind: &str, thing: &Json, name: &str) -> bool {
 
 /// Has the daemon do something.
 pub(super) fn act<S: Into<String>>(cx: &Context, words: impl IntoIterator<Item = S>) -> Result<(), Failure> {
-    succeed(cx, docker(words))?;
+    succeed(cx, docker(cx, words))?;
     Ok(())
+}
+
+/// Ends a container, in its time if one is said.
+pub(super) fn stop(cx: &Context, name: &str, time: Option<Seconds>) -> Result<(), Failure> {
+    // Newer versions call the long option by another name.
+    let time = time.map(|Seconds(seconds)| format!("-t={}", whole_seconds(seconds)));
+    act(cx, ["stop".to_owned()].into_iter().chain(time).chain([name.to_owned()]))
 }
 
 /// Refuses what is no name of a container, a network or a volume.
@@ -152,6 +162,19 @@ pub(super) mod tests {
                         ..Output::default()
                     },
                 };
+            }
+            let ended = |name: &str, part: &str| things[&format!("container {name}")].pointer(part).cloned();
+            match words[..] {
+                ["wait", name] => {
+                    let status = ended(name, "/State/ExitCode").unwrap();
+                    return Output { stdout: format!("{status}\n"), ..Output::default() };
+                }
+                ["logs", .., name] => {
+                    let words = ended(name, "/Logs").unwrap_or_default();
+                    let stdout = words.as_str().unwrap_or_default().to_owned();
+                    return Output { stdout, ..Output::default() };
+                }
+                _ => {}
             }
             if let ["ps", .., filter] = words[..] {
                 let network = filter.strip_prefix("--filter=network=").unwrap();

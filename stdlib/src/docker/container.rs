@@ -1,6 +1,6 @@
 //! `docker_container.stopped`, `docker_container.absent`
 
-use super::client::{act, check_name, inspect, text, whole_seconds};
+use super::client::{act, check_name, inspect, stop, text};
 use crate::{Changes, Context, Failure, Outcome, Plan, State, change};
 use zester_compiler::types::Seconds;
 use zester_stdlib_derive::Arguments;
@@ -63,13 +63,12 @@ impl State for Stopped {
         if stops.is_empty() {
             return Ok(Plan::unchanged(format!("{all} does not run")));
         }
-        let time = self.shutdown_timeout.map(|Seconds(s)| format!("--time={}", whole_seconds(s)));
         Ok(Plan::change(changes, format!("{all} is stopped"), move |cx| {
             for (name, paused) in stops {
                 if paused {
                     act(cx, ["unpause", &name])?;
                 }
-                act(cx, ["stop".to_owned()].into_iter().chain(time.clone()).chain([name]))?;
+                stop(cx, &name, self.shutdown_timeout)?;
             }
             Ok(Outcome::default())
         }))
@@ -148,7 +147,7 @@ mod tests {
             machine.converge::<Stopped>(&wanted).unwrap().changes["web"],
             change("running", "stopped")
         );
-        assert!(machine.commands.lines().contains(&"docker stop --time=3 web".to_owned()));
+        assert!(machine.commands.lines().contains(&"docker stop -t=3 web".to_owned()));
         let state = args(r#"{"name": "none", "error_on_absent": false}"#);
         assert!(machine.converge::<Stopped>(&state).unwrap().changes.is_empty());
         let paused = daemon("paused");

@@ -6,7 +6,9 @@ mod image;
 mod network;
 mod networks;
 mod options;
+mod recipe;
 mod rows;
+mod run;
 mod running;
 mod text;
 mod volume;
@@ -16,6 +18,7 @@ use crate::Library;
 /// Adds the functions of these modules.
 pub(crate) fn register(library: &mut Library) {
     library
+        .state::<run::Run>()
         .state::<running::Running>()
         .state::<container::Stopped>()
         .state::<container::Absent>()

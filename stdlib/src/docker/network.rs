@@ -135,7 +135,7 @@ impl Pool {
 fn members(cx: &Context, network: &str) -> Result<BTreeMap<String, String>, Failure> {
     let filter = format!("--filter=network={network}");
     let words = ["ps", "--all", "--no-trunc", "--format={{.ID}} {{.Names}}", &filter];
-    let output = succeed(cx, docker(words))?;
+    let output = succeed(cx, docker(cx, words))?;
     let one = |line: &str| {
         let (id, names) = line.trim().split_once(' ')?;
         // `web,other/web` of one that others link to.

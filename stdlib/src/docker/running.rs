@@ -1,23 +1,19 @@
 //! `docker_container.running`
 
 use super::{
-    client::{act, check_image, check_name, docker, inspect, short, text, whole_seconds},
-    networks::{Difference, Networks},
-    options::Options,
-    rows::{Row, Rows},
+    client::{act, check_name, docker, inspect, short, stop, text},
+    networks::Difference,
+    recipe::{LABEL, Recipe},
+    rows::Row,
 };
 use crate::{
     Changes, Context, Failure, Outcome, Plan, State, change,
-    provider::tool::{run, succeed},
+    provider::tool::{run, tail},
     random,
 };
 use serde_json::Value as Json;
-use sha2::{Digest, Sha256};
 use zester_compiler::types::{Map, Seconds, Value};
 use zester_stdlib_derive::Arguments;
-
-/// The label that says what a container was made of: one that was made of the same is not suspected for what the daemon added.
-const LABEL: &str = "io.zester.made-of";
 
 /// A container runs, made of this image in this way. One that differs is replaced: the new one is made first, and when it does not start the old one
 /// comes back. With `watch` it is replaced when what it watches changed, or gets the signal that `watch_action` names.
@@ -39,11 +35,9 @@ pub(crate) struct Running {
     /// The container.
     #[arg(primary)]
     name: String,
-    /// The image; it is pulled where the machine has none.
-    image: String,
-    /// Networks that it is in and no others: names, or maps of names to `aliases`, `ipv4_address`, `ipv6_address` and `links`.
-    #[arg(ty = Type::Any)]
-    networks: Option<Value>,
+    /// What it is made of.
+    #[arg(flatten)]
+    recipe: Recipe,
     /// Whether it is replaced in every run.
     #[arg(default = false)]
     force: bool,
@@ -55,45 +49,6 @@ pub(crate) struct Running {
     watch_action: String,
     /// How long the old one may take to end.
     shutdown_timeout: Option<Seconds>,
-    /// How it is made.
-    #[arg(flatten)]
-    options: Options,
-    /// How long the daemon may take to answer.
-    #[arg(inert = "`timeout` does this for every function")]
-    client_timeout: Option<Seconds>,
-    /// Parameters that are not read.
-    #[arg(inert = "every parameter is read in all its forms")]
-    skip_translate: Option<Value>,
-    /// Whether two names of a parameter may be given.
-    #[arg(inert = "two names of one parameter are always an error")]
-    ignore_collisions: Option<bool>,
-    /// Whether addresses are checked.
-    #[arg(inert = "the daemon checks them")]
-    validate_ip_addrs: Option<bool>,
-}
-
-/// What a container is made of.
-struct Recipe {
-    words: Vec<String>,
-    command: Vec<String>,
-    networks: Option<Networks>,
-}
-
-impl Recipe {
-    /// A short text that is another for another recipe.
-    fn digest(&self, image: &str, values: &Rows<'_>) -> String {
-        let mut hash = Sha256::new();
-        // The variables' values are in the rows alone.
-        let env = values.all.iter().find(|row| row.name == "environment").map(|row| row.wanted.to_string());
-        let networks = self.networks.as_ref().map(|networks| format!("{networks:?}"));
-        for part in [image, &env.unwrap_or_default(), &networks.unwrap_or_default()] {
-            hash.update(format!("{}:{part};", part.len()));
-        }
-        for part in self.words.iter().chain([&String::new()]).chain(&self.command) {
-            hash.update(format!("{}:{part};", part.len()));
-        }
-        random::hex(&hash.finalize()).chars().take(32).collect()
-    }
 }
 
 /// Options that `docker update` changes: a container that was made of the same may differ in these. Of the others the daemon tells some in words of its
@@ -111,8 +66,8 @@ const UPDATED: [&str; 10] = [
     "pids_limit",
 ];
 
-/// What an option's change looks like: of maps what differs alone. What a variable was may have been a secret of an earlier state, which nobody tells
-/// any more.
+/// What an option's change looks like: of maps what differs alone. What a variable or an option of the log was may have been a secret of an earlier
+/// state, which nobody tells any more.
 fn shown(row: &Row, secret: bool) -> Value {
     if secret {
         return change("***", "***");
@@ -124,42 +79,12 @@ fn shown(row: &Row, secret: bool) -> Value {
     let differs = names.filter(|name| have.get(*name) != wanted.get(*name));
     let side = |of: &Map, name: &String| of.get(name).cloned().unwrap_or_default();
     let hidden = |name: &String| if have.contains_key(name) { Value::from("***") } else { Value::Null };
-    let old = |name: &String| if row.name == "environment" { hidden(name) } else { side(have, name) };
+    let hides = matches!(row.name, "environment" | "log_opt");
+    let old = |name: &String| if hides { hidden(name) } else { side(have, name) };
     Value::Map(differs.map(|name| (name.clone(), change(old(name), side(wanted, name)))).collect())
 }
 
 impl Running {
-    fn recipe<'i>(
-        &self,
-        image: Option<&'i Json>,
-        container: Option<&'i Json>,
-    ) -> Result<(Recipe, Rows<'i>), Failure> {
-        let (rows, command) = self.options.rows(image, container, LABEL)?;
-        let networks = self.networks.as_ref().map(Networks::of).transpose()?;
-        Ok((Recipe { words: rows.words.clone(), command, networks }, rows))
-    }
-
-    /// Makes a container and puts it into its networks; it does not run yet.
-    fn create(&self, cx: &Context, name: &str) -> Result<(), Failure> {
-        let image = inspect(cx, "image", &self.image)?
-            .ok_or_else(|| Failure::new(format!("the image `{}` was pulled and is not there", self.image)))?;
-        let (recipe, rows) = self.recipe(Some(&image), None)?;
-        let mut words = vec!["create".to_owned(), format!("--name={name}")];
-        words.push(format!("--label={LABEL}={}", recipe.digest(text(&image, "/Id"), &rows)));
-        words.extend(recipe.words.iter().cloned());
-        if let Some(first) = recipe.networks.as_ref().and_then(Networks::first) {
-            words.push(format!("--network={first}"));
-        }
-        words.push(self.image.clone());
-        words.extend(recipe.command.iter().cloned());
-        succeed(cx, rows.with_variables(docker(words)))?;
-        if let Some(networks) = &recipe.networks {
-            let made = inspect(cx, "container", name)?;
-            networks.difference(made.as_ref()).apply(cx, name, made.as_ref())?;
-        }
-        Ok(())
-    }
-
     fn started(&self, cx: &Context) -> Result<(), Failure> {
         act(cx, ["start", &self.name])?;
         if !self.start {
@@ -173,34 +98,23 @@ impl Running {
             return Ok(());
         }
         let status = container.pointer("/State/ExitCode").and_then(Json::as_i64).unwrap_or_default();
-        let logs = run(cx, docker(["logs", "--tail", "5", &self.name]))?;
+        let logs = run(cx, docker(cx, ["logs", "--tail", "5", &self.name]))?;
         let words = format!("{}{}", logs.stdout, logs.stderr);
         let words: Vec<&str> = words.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        let said =
-            if words.is_empty() { String::new() } else { format!("; its last words: {}", words.join("; ")) };
+        let words = words.join("; ");
+        let said = if words.is_empty() { words } else { format!("; its last words: {}", tail(&words)) };
         Err(Failure::new(format!("the container `{}` was started and ended with {status}{said}", self.name)))
-    }
-
-    /// Ends a container in its time.
-    fn stop(&self, cx: &Context, name: &str) -> Result<(), Failure> {
-        let time = self.shutdown_timeout.map(|Seconds(s)| format!("--time={}", whole_seconds(s)));
-        let words = ["stop".to_owned()].into_iter().chain(time).chain([name.to_owned()]);
-        act(cx, words)
     }
 
     /// Puts a new container in the place of an old one. Until the new one runs, the old one can come back.
     fn replace(&self, cx: &Context, was_running: bool) -> Result<(), Failure> {
         let digits = random::hex(&random::bytes(4)?);
         let (new, old) = (format!("{}-new-{digits}", self.name), format!("{}-old-{digits}", self.name));
-        if let Err(failure) = self.create(cx, &new) {
-            // It may be there without its networks; that it cannot be removed says nothing new.
-            let _ = run(cx, docker(["rm", "--force", &new]));
-            return Err(failure);
-        }
+        self.recipe.create(cx, &new, false)?;
         act(cx, ["rename", &self.name, &old])?;
         let exchange = || {
             if was_running {
-                self.stop(cx, &old)?;
+                stop(cx, &old, self.shutdown_timeout)?;
             }
             act(cx, ["rename", &new, &self.name])?;
             self.started(cx)
@@ -237,16 +151,15 @@ impl State for Running {
     fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
         let name = &self.name;
         check_name("container", name)?;
-        check_image(&self.image)?;
         let container = inspect(cx, "container", name)?;
-        let image = inspect(cx, "image", &self.image)?;
-        let (recipe, rows) = self.recipe(image.as_ref(), container.as_ref())?;
+        let image = self.recipe.find_image(cx)?;
+        let read = self.recipe.read(image.as_ref(), container.as_ref())?;
         let mut changes = Changes::new();
         if image.is_none() {
-            changes.insert("image".to_owned(), change((), self.image.as_str()));
+            changes.insert("image".to_owned(), change((), self.recipe.image.as_str()));
         }
         let pulls = image.is_none();
-        let pull = move |cx: &Context| if pulls { act(cx, ["pull", "--quiet", &self.image]) } else { Ok(()) };
+        let pull = move |cx: &Context| if pulls { self.recipe.pull(cx) } else { Ok(()) };
         let Some(container) = container.clone() else {
             changes.insert("state".to_owned(), change((), "running"));
             return Ok(Plan::change(
@@ -254,7 +167,7 @@ impl State for Running {
                 format!("the container `{name}` is made and started"),
                 move |cx| {
                     pull(cx)?;
-                    self.create(cx, &self.name)?;
+                    self.recipe.create(cx, &self.name, false)?;
                     self.started(cx)?;
                     Ok(Outcome::default())
                 },
@@ -270,14 +183,14 @@ impl State for Running {
                 changes.insert("image".to_owned(), change(short(old), short(new)));
             }
             let made_of = container.pointer("/Config/Labels").and_then(|labels| labels.get(LABEL)?.as_str());
-            let same = made_of == Some(&recipe.digest(new, &rows));
+            let same = made_of == Some(&read.digest(new));
             let counts = |row: &&Row| !same || (row.stated && UPDATED.contains(&row.name));
-            for row in rows.all.iter().filter(counts).filter(|row| row.have != row.wanted) {
+            for row in read.rows.all.iter().filter(counts).filter(|row| row.have != row.wanted) {
                 replace = true;
                 changes.insert(row.name.to_owned(), shown(row, cx.is_secret(row.name)));
             }
         }
-        let difference = match &recipe.networks {
+        let difference = match &read.networks {
             Some(networks) => networks.difference(Some(&container)),
             None => Difference::default(),
         };

@@ -105,7 +105,7 @@ fn daemon(web: Option<Json>) -> FakeMachine {
                 let container = things.get_mut(&key(name)).unwrap();
                 container["NetworkSettings"]["Networks"].as_object_mut().unwrap().remove(network);
             }
-            ["logs" | "kill", ..] => {}
+            ["kill", ..] => {}
             _ => return Err(format!("what is {line}?")),
         }
         Ok(())

@@ -6,13 +6,13 @@ use zester_compiler::types::{FromValue, Type, Value};
 /// Most ports that a range stands for.
 const MOST_PORTS: u32 = 65_536;
 
-/// Names with values: a map, a list of maps, or a list of texts.
+/// Names with values: a map, a list of maps or of texts, or one text with commas.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Named(Value);
 
 impl FromValue for Named {
     fn ty() -> Type {
-        Type::Map(Box::new(Type::Any)).or(Type::List(Box::new(Type::Any)))
+        Type::Map(Box::new(Type::Any)).or(Type::List(Box::new(Type::Any))).or(Type::Str)
     }
 
     fn from_value(value: &Value) -> Result<Self, String> {
@@ -28,6 +28,33 @@ impl FromValue for Named {
 pub(super) fn list(texts: &[String]) -> Vec<String> {
     let all = texts.iter().flat_map(|text| text.split(','));
     all.map(|one| one.trim().to_owned()).filter(|one| !one.is_empty()).collect()
+}
+
+/// The parts of a text with commas; a part that begins nothing new goes on with the one before.
+fn joined(text: &str, begins: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for part in text.split(',') {
+        match all.last_mut() {
+            Some(last) if !begins(part.trim()) => {
+                last.push(',');
+                last.push_str(part);
+            }
+            _ => all.push(part.trim().to_owned()),
+        }
+    }
+    all.retain(|one| !one.is_empty());
+    all
+}
+
+/// Binds, also several in one text with commas: an option such as `Z` is none of its own.
+pub(super) fn binds(texts: &[String]) -> Vec<String> {
+    texts.iter().flat_map(|text| joined(text, |part| part.contains(['/', ':']))).collect()
+}
+
+/// Options of security, also several in one text with commas: those may stand inside of one, too.
+pub(super) fn security(texts: &[String]) -> Vec<String> {
+    let begins = |part: &str| part.contains([':', '=']) || part == "no-new-privileges";
+    texts.iter().flat_map(|text| joined(text, begins)).collect()
 }
 
 /// The names and values; in texts `separator` is between both.
@@ -64,9 +91,12 @@ pub(super) fn pairs(
             }
         }
         scalar => {
-            let text = scalar.to_string();
-            let (name, value) = text.split_once(separator).unwrap_or((&text, ""));
-            map(&[(name.trim().to_owned(), Value::from(value))].into_iter().collect())?;
+            // A label may be a name alone, and a path have no options.
+            let begins = |part: &str| part.contains(separator) || part.starts_with('/') || what == "labels";
+            for text in joined(&scalar.to_string(), begins) {
+                let (name, value) = text.split_once(separator).unwrap_or((&text, ""));
+                map(&[(name.trim().to_owned(), Value::from(value))].into_iter().collect())?;
+            }
         }
     }
     if let Some(odd) = all.keys().find(|name| name.is_empty() || name.starts_with('-') || name.contains('='))
@@ -173,6 +203,25 @@ pub(super) fn ulimit(text: &str) -> String {
     }
 }
 
+/// `/dev/sda:1mb` with the number in full.
+pub(super) fn rate(what: &str, text: &str) -> Result<String, String> {
+    let wrong =
+        || format!("`{text}` is nothing for `{what}`; write `/dev/sda:1000`, or `/dev/sda:1mb` for bytes");
+    let (path, number) = text.rsplit_once(':').filter(|(path, _)| path.starts_with('/')).ok_or_else(wrong)?;
+    let number = number.trim().to_ascii_lowercase();
+    let unit = number.trim_start_matches(|c: char| c.is_ascii_digit());
+    let shift = match unit {
+        "" | "b" => 0,
+        "k" | "kb" => 10,
+        "m" | "mb" => 20,
+        "g" | "gb" => 30,
+        _ => return Err(wrong()),
+    };
+    let digits = number.strip_suffix(unit).unwrap_or_default();
+    let number = digits.parse::<i64>().ok().and_then(|number| number.checked_mul(1 << shift));
+    Ok(format!("{path}:{}", number.ok_or_else(wrong)?))
+}
+
 /// A capability by its short name.
 pub(super) fn capability(text: &str) -> String {
     let text = text.to_uppercase();
@@ -196,6 +245,16 @@ mod tests {
                 [("A".into(), "1".into()), ("B".into(), "x=y".into())]
             );
         }
+        let text = |what: &str, text: &str, separator: char| {
+            pairs(what, &Named(text.into()), separator).unwrap().into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(
+            text("environment", "A=1,B=x,y", '='),
+            [("A".into(), "1".into()), ("B".into(), "x,y".into())]
+        );
+        assert_eq!(text("labels", "a, b=c", '='), [("a".into(), String::new()), ("b".into(), "c".into())]);
+        let tmpfs = [("/a".into(), "rw,noexec".into()), ("/b".into(), String::new())];
+        assert_eq!(text("tmpfs", "/a:rw,noexec,/b", ':'), tmpfs);
         assert!(pairs("labels", &Named(value(r#"["--privileged"]"#)), '=').is_err());
         assert!(pairs("labels", &Named(value(r#"{"a": [1]}"#)), '=').is_err());
     }
@@ -212,6 +271,20 @@ mod tests {
             assert!(bindings(odd).is_err(), "{odd}");
         }
         assert_eq!(ports("80-81/udp").unwrap(), ["80/udp", "81/udp"]);
+    }
+
+    #[test]
+    fn several_in_one_text() {
+        let one = |all: fn(&[String]) -> Vec<String>, text: &str| all(&[text.to_owned()]);
+        assert_eq!(one(binds, "/a:/b:ro,Z,data:/c"), ["/a:/b:ro,Z", "data:/c"]);
+        assert_eq!(
+            one(security, "label=level:s0:c1,c2,no-new-privileges"),
+            ["label=level:s0:c1,c2", "no-new-privileges"]
+        );
+        assert_eq!(rate("device_read_bps", "/dev/sda:5mb").unwrap(), "/dev/sda:5242880");
+        for odd in ["/dev/sda", "sda:1", "/dev/sda:1tb", "/dev/sda:", "/dev/sda:9999999999999gb"] {
+            assert!(rate("device_read_bps", odd).is_err(), "{odd}");
+        }
     }
 
     #[test]

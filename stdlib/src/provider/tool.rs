@@ -58,7 +58,7 @@ pub(crate) fn failure(command: &Command, output: &Output) -> String {
 }
 
 /// The end of a text, cut at a character: the last words of a tool say why it gave up.
-fn tail(text: &str) -> &str {
+pub(crate) fn tail(text: &str) -> &str {
     let mut start = text.len().saturating_sub(WORDS_LIMIT);
     while !text.is_char_boundary(start) {
         start += 1;

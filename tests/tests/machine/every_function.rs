@@ -116,6 +116,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("cron.present", "stdlib/src/cron/present.rs"),
     ("debconf.set", "stdlib/src/debconf/set.rs"),
     ("docker_container.absent", "stdlib/src/docker/container.rs"),
+    ("docker_container.run", "stdlib/src/docker/run.rs"),
     ("docker_container.running", "stdlib/src/docker/running_tests.rs"),
     ("docker_container.stopped", "stdlib/src/docker/container.rs"),
     ("docker_image.absent", "stdlib/src/docker/image.rs"),
