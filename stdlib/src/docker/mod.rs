@@ -10,6 +10,7 @@ mod recipe;
 mod rows;
 mod run;
 mod running;
+mod shape;
 mod text;
 mod volume;
 

@@ -1,19 +1,19 @@
 //! `docker_network.present`, `docker_network.absent`
 
 use super::{
-    client::{act, check_name, docker, inspect, text},
+    client::{act, check_name, docker, inspect},
     networks::Link,
-    rows::strings,
+    shape::{Pool, Shape},
     text::{Named, pairs},
 };
 use crate::{Changes, Context, Failure, Outcome, Plan, State, change, provider::tool::succeed};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
-use zester_compiler::types::{Map, Value};
+use zester_compiler::types::Value;
 use zester_stdlib_derive::Arguments;
 
 /// A network exists, set up like this, and these containers are in it. One that differs is made anew, and the containers that were in it are connected
-/// again, by the same names.
+/// again, by the same names; when the new one cannot be made, the old one comes back.
 ///
 /// ```yaml
 /// backend:
@@ -37,7 +37,7 @@ pub(crate) struct Present {
     /// Its driver; `bridge` for a new one if nothing is said.
     driver: Option<String>,
     /// The driver's options, as a map or as `name=value`.
-    #[arg(alias = "options")]
+    #[arg(alias = "options", alias = "driver_opt")]
     driver_opts: Named,
     /// Its addresses, as `10.20.0.0/24`.
     subnet: Option<String>,
@@ -47,6 +47,7 @@ pub(crate) struct Present {
     #[arg(alias = "iprange")]
     ip_range: Option<String>,
     /// Addresses that containers do not get, as a map or as `name=address`.
+    #[arg(alias = "aux_address")]
     aux_addresses: Named,
     /// Several ranges of addresses, each a map of `subnet`, `gateway`, `iprange` and `aux_addresses`.
     #[arg(ty = Type::List(Box::new(Type::Map(Box::new(Type::Any)))))]
@@ -54,8 +55,10 @@ pub(crate) struct Present {
     /// What gives out addresses.
     ipam_driver: Option<String>,
     /// Options of that.
+    #[arg(alias = "ipam_opt")]
     ipam_opts: Named,
     /// Whether it has addresses of IPv6.
+    #[arg(alias = "ipv6")]
     enable_ipv6: Option<bool>,
     /// Whether nothing leads out of it.
     internal: Option<bool>,
@@ -66,6 +69,7 @@ pub(crate) struct Present {
     /// How far it reaches: `local`, `swarm`.
     scope: Option<String>,
     /// Labels, as a map or as `name=value`.
+    #[arg(alias = "label")]
     labels: Named,
     /// Whether there may be two networks of a name.
     #[arg(inert = "a name is one network")]
@@ -79,55 +83,6 @@ pub(crate) struct Present {
     /// Whether addresses are checked.
     #[arg(inert = "the daemon checks them")]
     validate_ip_addrs: Option<bool>,
-}
-
-/// A range of addresses.
-#[derive(Clone, PartialEq, Debug)]
-struct Pool {
-    subnet: Option<String>,
-    gateway: Option<String>,
-    range: Option<String>,
-    auxiliary: BTreeMap<String, String>,
-}
-
-impl Pool {
-    fn of(map: &Map) -> Result<Self, String> {
-        let text = |names: &[&str]| names.iter().find_map(|name| map.get(*name)).map(Value::to_string);
-        let known = ["subnet", "gateway", "iprange", "ip_range", "aux_addresses"];
-        if let Some(odd) = map.keys().find(|name| !known.contains(&name.as_str())) {
-            return Err(format!("`{odd}` is nothing that `ipam_pools` have; those are {}", known.join(", ")));
-        }
-        let auxiliary = map.get("aux_addresses").cloned().unwrap_or_default();
-        let auxiliary = <Named as zester_compiler::types::FromValue>::from_value(&auxiliary)?;
-        Ok(Self {
-            subnet: text(&["subnet"]),
-            gateway: text(&["gateway"]),
-            range: text(&["iprange", "ip_range"]),
-            auxiliary: pairs("aux_addresses", &auxiliary, '=')?,
-        })
-    }
-
-    /// Whether a network has it.
-    fn is(&self, have: &Json) -> bool {
-        let same = |wanted: &Option<String>, name: &str| {
-            wanted.as_deref().is_none_or(|wanted| have.get(name).and_then(Json::as_str) == Some(wanted))
-        };
-        let auxiliary = have.get("AuxiliaryAddresses").or_else(|| have.get("AuxAddress"));
-        let auxiliary = strings(auxiliary);
-        same(&self.subnet, "Subnet")
-            && same(&self.gateway, "Gateway")
-            && same(&self.range, "IPRange")
-            && self.auxiliary.iter().all(|(name, address)| auxiliary.get(name) == Some(address))
-    }
-
-    fn words(&self) -> Vec<String> {
-        let texts = [("subnet", &self.subnet), ("gateway", &self.gateway), ("ip-range", &self.range)];
-        let texts =
-            texts.into_iter().filter_map(|(option, text)| Some(format!("--{option}={}", text.as_ref()?)));
-        let auxiliary =
-            self.auxiliary.iter().map(|(name, address)| format!("--aux-address={name}={address}"));
-        texts.chain(auxiliary).collect()
-    }
 }
 
 /// Names and ids of the containers of a network. Those that do not run are in it, too, and cannot start any more when it is gone; the network's own
@@ -146,98 +101,65 @@ fn members(cx: &Context, network: &str) -> Result<BTreeMap<String, String>, Fail
 }
 
 impl Present {
-    fn pools(&self) -> Result<Vec<Pool>, String> {
-        let auxiliary = pairs("aux_addresses", &self.aux_addresses, '=')?;
+    fn shape(&self) -> Result<Shape, String> {
         let single = Pool {
             subnet: self.subnet.clone(),
             gateway: self.gateway.clone(),
             range: self.ip_range.clone(),
-            auxiliary,
+            auxiliary: pairs("aux_addresses", &self.aux_addresses, '=')?,
         };
-        let stated = !single.words().is_empty();
-        let mut all: Vec<Pool> = stated.then_some(single).into_iter().collect();
+        let mut pools: Vec<Pool> = (!single.words().is_empty()).then_some(single).into_iter().collect();
         for pool in self.ipam_pools.iter().filter_map(Value::as_map) {
-            all.push(Pool::of(pool)?);
+            pools.push(Pool::of(pool)?);
         }
-        Ok(all)
+        Ok(Shape {
+            texts: [self.driver.clone(), self.ipam_driver.clone(), self.scope.clone()],
+            switches: [self.enable_ipv6, self.internal, self.attachable, self.ingress],
+            maps: [
+                pairs("driver_opts", &self.driver_opts, '=')?,
+                pairs("ipam_opts", &self.ipam_opts, '=')?,
+                pairs("labels", &self.labels, '=')?,
+            ],
+            pools,
+        })
     }
+}
 
-    /// The switches that are named, with their option and their place in a description.
-    fn switches(&self) -> [(&'static str, &'static str, &'static str, Option<bool>); 4] {
-        [
-            ("enable_ipv6", "--ipv6", "/EnableIPv6", self.enable_ipv6),
-            ("internal", "--internal", "/Internal", self.internal),
-            ("attachable", "--attachable", "/Attachable", self.attachable),
-            ("ingress", "--ingress", "/Ingress", self.ingress),
-        ]
+/// Makes a network anew with who was in it; when the new one cannot be made, the old one comes back.
+fn make_anew(
+    cx: &Context,
+    name: &str,
+    (old, new): (&[String], &[String]),
+    inside: &BTreeMap<String, String>,
+    (keeps_addresses, back): (bool, &dyn Fn(&str) -> bool),
+) -> Result<(), Failure> {
+    let mut links = Vec::new();
+    for container in inside.keys() {
+        if let Some(json) = inspect(cx, "container", container)? {
+            links.push((container, json));
+        }
     }
-
-    fn texts(&self) -> [(&'static str, &'static str, &'static str, Option<&str>); 3] {
-        [
-            ("driver", "--driver", "/Driver", self.driver.as_deref()),
-            ("ipam_driver", "--ipam-driver", "/IPAM/Driver", self.ipam_driver.as_deref()),
-            ("scope", "--scope", "/Scope", self.scope.as_deref()),
-        ]
+    let connect = |container: &str, json: &Json, keeps_addresses: bool| {
+        let link = Link::now(json, name, keeps_addresses);
+        let words = ["network".to_owned(), "connect".to_owned()].into_iter().chain(link.words());
+        act(cx, words.chain([name.to_owned(), container.to_owned()]))
+    };
+    for container in inside.keys() {
+        act(cx, ["network", "disconnect", name, container])?;
     }
-
-    fn maps(
-        &self,
-    ) -> Result<[(&'static str, &'static str, &'static str, BTreeMap<String, String>); 3], String> {
-        Ok([
-            ("driver_opts", "--opt", "/Options", pairs("driver_opts", &self.driver_opts, '=')?),
-            ("ipam_opts", "--ipam-opt", "/IPAM/Options", pairs("ipam_opts", &self.ipam_opts, '=')?),
-            ("labels", "--label", "/Labels", pairs("labels", &self.labels, '=')?),
-        ])
-    }
-
-    /// What of a network is not as it should be.
-    fn differences(&self, cx: &Context, have: &Json) -> Result<Changes, String> {
-        let mut changes = Changes::new();
-        for (name, _, path, wanted) in self.texts() {
-            if let Some(wanted) = wanted.filter(|wanted| *wanted != text(have, path)) {
-                changes.insert(name.to_owned(), change(text(have, path), wanted));
+    act(cx, ["network", "rm", name])?;
+    if let Err(failure) = act(cx, new) {
+        let again = act(cx, old)
+            .and_then(|()| links.iter().try_for_each(|(container, json)| connect(container, json, true)));
+        return Err(Failure::new(match again {
+            Ok(()) => format!("{}; the old network is back", failure.message),
+            Err(second) => {
+                format!("{}; the old network could not be brought back: {}", failure.message, second.message)
             }
-        }
-        for (name, _, path, wanted) in self.switches() {
-            let now = have.pointer(path).and_then(Json::as_bool).unwrap_or_default();
-            if let Some(wanted) = wanted.filter(|wanted| *wanted != now) {
-                changes.insert(name.to_owned(), change(now, wanted));
-            }
-        }
-        for (name, _, path, wanted) in self.maps()? {
-            let now = strings(have.pointer(path));
-            for (option, value) in wanted.iter().filter(|(option, value)| now.get(*option) != Some(value)) {
-                let both = if cx.is_secret(name) {
-                    change("***", "***")
-                } else {
-                    change(now.get(option).cloned(), value.as_str())
-                };
-                changes.insert(format!("{name}:{option}"), both);
-            }
-        }
-        let empty = Vec::new();
-        let now = have.pointer("/IPAM/Config").and_then(Json::as_array).unwrap_or(&empty);
-        let pools = self.pools()?;
-        if !pools.iter().all(|pool| now.iter().any(|have| pool.is(have))) {
-            let old: Vec<String> = now.iter().map(|have| text(have, "/Subnet").to_owned()).collect();
-            let new: Vec<String> = pools.iter().map(|pool| pool.words().join(" ")).collect();
-            changes.insert("ipam".to_owned(), change(old, new));
-        }
-        Ok(changes)
+        }));
     }
-
-    fn creation(&self) -> Result<Vec<String>, String> {
-        let mut words = vec!["network".to_owned(), "create".to_owned()];
-        let texts = self.texts().into_iter().filter_map(|(_, option, _, value)| Some((option, value?)));
-        words.extend(texts.map(|(option, value)| format!("{option}={value}")));
-        words.extend(self.switches().iter().filter(|(.., on)| *on == Some(true)).map(|x| x.1.to_owned()));
-        for (_, option, _, values) in self.maps()? {
-            words.extend(values.iter().map(|(name, value)| format!("{option}={name}={value}")));
-        }
-        words.extend(self.pools()?.iter().flat_map(Pool::words));
-        words.push(self.name.clone());
-        Ok(words)
-    }
+    let mut kept = links.iter().filter(|(container, _)| back(container));
+    kept.try_for_each(|(container, json)| connect(container, json, keeps_addresses))
 }
 
 impl State for Present {
@@ -245,11 +167,13 @@ impl State for Present {
         let name = &self.name;
         check_name("network", name)?;
         self.containers.iter().try_for_each(|container| check_name("container", container))?;
-        let creation = self.creation()?;
+        let shape = self.shape()?;
+        let creation = shape.words(name);
         let have = inspect(cx, "network", name)?;
-        let mut changes = match &have {
+        let now = have.as_ref().map(Shape::now);
+        let mut changes = match &now {
             None => Changes::from_iter([(name.clone(), change((), "a network"))]),
-            Some(have) => self.differences(cx, have)?,
+            Some(now) => shape.differences(now),
         };
         let anew = have.is_some() && !changes.is_empty();
         let inside = if have.is_some() { members(cx, name)? } else { BTreeMap::new() };
@@ -267,32 +191,20 @@ impl State for Present {
         if changes.is_empty() {
             return Ok(Plan::unchanged(format!("the network `{name}` is as it should be")));
         }
-        let makes = have.is_none() || anew;
         let keeps_addresses = !changes.contains_key("ipam");
-        let comment = format!("the network `{name}` is {}", if makes { "made" } else { "changed" });
-        Ok(Plan::change(changes, comment, move |cx| {
-            let join = |container: &str| act(cx, ["network", "connect", &self.name, container]);
-            let mut links = BTreeMap::new();
-            if anew {
-                for container in inside.keys() {
-                    if let Some(json) = inspect(cx, "container", container)? {
-                        links.insert(container, Link::now(&json, &self.name, keeps_addresses));
-                    }
-                    act(cx, ["network", "disconnect", &self.name, container])?;
+        let is = if now.is_none() || anew { "made" } else { "changed" };
+        Ok(Plan::change(changes, format!("the network `{name}` is {is}"), move |cx| {
+            let name = self.name.as_str();
+            match now {
+                None => act(cx, creation)?,
+                Some(now) if anew => {
+                    let back =
+                        |container: &str| self.reconnect || self.containers.iter().any(|c| c == container);
+                    make_anew(cx, name, (&now.words(name), &creation), &inside, (keeps_addresses, &back))?;
                 }
-                act(cx, ["network", "rm", &self.name])?;
+                Some(_) => {}
             }
-            if makes {
-                act(cx, creation)?;
-            }
-            if anew {
-                let back = |container: &str| self.reconnect || self.containers.iter().any(|c| c == container);
-                for (container, link) in links.into_iter().filter(|(container, _)| back(container)) {
-                    let words = ["network".to_owned(), "connect".to_owned()].into_iter().chain(link.words());
-                    act(cx, words.chain([self.name.clone(), container.clone()]))?;
-                }
-            }
-            joins.iter().try_for_each(|container| join(container))?;
+            joins.iter().try_for_each(|container| act(cx, ["network", "connect", name, container]))?;
             Ok(Outcome::default())
         }))
     }
@@ -363,6 +275,9 @@ mod tests {
                 ["network", "connect", .., name, container] => change(name, Some(container), None),
                 ["network", "disconnect", name, container] => change(name, None, Some(container)),
                 ["network", "rm", name] => drop(things.remove(&format!("network {name}"))),
+                ["network", "create", .., "--subnet=10.0.9.0/99", _] => {
+                    return Err("Error response from daemon: invalid subnet".to_owned());
+                }
                 ["network", "create", ref options @ .., name] => {
                     let subnet = options.iter().find_map(|option| option.strip_prefix("--subnet="));
                     let made = description(subnet.unwrap_or("172.18.0.0/16"), &[]);
@@ -374,7 +289,7 @@ mod tests {
         })
     }
 
-    fn args(json: &str) -> Map {
+    fn args(json: &str) -> zester_compiler::types::Map {
         serde_json::from_str(json).unwrap()
     }
 
@@ -415,6 +330,13 @@ mod tests {
                 "docker network connect --alias=main backend db",
             ]
         );
+        let wrong = args(r#"{"name": "backend", "subnet": "10.0.9.0/99"}"#);
+        let failure = machine.converge::<Present>(&wrong).unwrap_err().message;
+        assert!(failure.ends_with("invalid subnet; the old network is back"), "{failure}");
+        let lines = machine.commands.lines();
+        let old = "docker network create --driver=bridge --ipam-driver=default --scope=local --subnet=10.9.0.0/24 --gateway=10.0.0.1 backend";
+        let again = lines.iter().skip_while(|line| *line != old).nth(1).unwrap();
+        assert_eq!(again, "docker network connect --alias=main --ip=10.0.0.7 backend db");
         let odd = args(r#"{"name": "backend", "ipam_pools": [{"subnets": "x"}]}"#);
         let failure = machine.converge::<Present>(&odd).unwrap_err().message;
         assert!(failure.contains("those are subnet, gateway"), "{failure}");
