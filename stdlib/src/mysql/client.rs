@@ -70,7 +70,14 @@ struct Version {
 }
 
 impl Server {
-    fn command(&self, cx: &Context, client: &str, options: &[&str], sql: &str) -> Command {
+    fn command(
+        &self,
+        cx: &Context,
+        client: &str,
+        options: &[&str],
+        database: Option<&str>,
+        sql: impl Into<Vec<u8>>,
+    ) -> Command {
         // This one has to come first.
         let file = self.options.as_ref().map(|file| format!("--defaults-file={file}"));
         let mut words: Vec<String> = file.into_iter().collect();
@@ -84,7 +91,7 @@ impl Server {
             ("socket", self.socket.as_ref().map(ToString::to_string)),
         ];
         words.extend(named.into_iter().filter_map(|(name, value)| Some(format!("--{name}={}", value?))));
-        if let Some(database) = &self.db {
+        if let Some(database) = database.or(self.db.as_deref()) {
             words.push(format!("--database={database}"));
         }
         let mut command = tool(client, words);
@@ -94,7 +101,7 @@ impl Server {
             // A password in the own `.my.cnf` would count for more.
             command.env.push(("HOME".to_owned(), None));
         }
-        command.stdin = Some(sql.as_bytes().to_vec());
+        command.stdin = Some(sql.into());
         command.output_limit = ROWS_LIMIT;
         command
     }
@@ -104,7 +111,7 @@ impl Server {
     pub(super) fn lines(&self, cx: &Context, statement: &str) -> Result<Option<Vec<String>>, Failure> {
         let Some(client) = client(cx) else { return if cx.test { Ok(None) } else { Err(no_client()) } };
         let sql = format!("{MODE}{statement};\n");
-        let command = self.command(cx, client, &["--raw", "--skip-column-names"], &sql);
+        let command = self.command(cx, client, &["--raw", "--skip-column-names"], None, sql);
         let output = match run(cx, command) {
             Ok(output) if cx.test && is_unreachable(&output) => return Ok(None),
             // The user who runs the client may come with the server's package.
@@ -122,9 +129,9 @@ impl Server {
     ) -> Result<Option<Vec<T>>, Failure> {
         let Some(lines) = self.lines(cx, query)? else { return Ok(None) };
         let row = |line: &String| {
-            serde_json::from_str(line).map_err(|e| {
-                Failure::new(format!("the server answered what is not understood: {e} in `{line}`"))
-            })
+            // The row itself may have the hash of a password.
+            serde_json::from_str(line)
+                .map_err(|e| Failure::new(format!("the server answered what is not understood: {e}")))
         };
         lines.iter().map(row).collect::<Result<_, _>>().map(Some)
     }
@@ -138,16 +145,29 @@ impl Server {
     /// Has the server do something.
     pub(super) fn tell(&self, cx: &Context, statements: &str) -> Result<(), Failure> {
         let client = client(cx).ok_or_else(no_client)?;
-        said(client, run(cx, self.command(cx, client, &[], &format!("{MODE}{statements}\n")))?)?;
+        said(client, run(cx, self.command(cx, client, &[], None, format!("{MODE}{statements}\n")))?)?;
         Ok(())
     }
 
     /// Runs an author's statements, in the server's own mode; gives what the server writes, with the names of the columns.
-    pub(super) fn query(&self, cx: &Context, database: &str, statements: &str) -> Result<String, Failure> {
+    pub(super) fn query(
+        &self,
+        cx: &Context,
+        database: &str,
+        mut statements: Vec<u8>,
+    ) -> Result<String, Failure> {
         let client = client(cx).ok_or_else(no_client)?;
-        let database = format!("--database={database}");
-        let output = run(cx, self.command(cx, client, &[&database], &format!("{statements}\n")))?;
-        Ok(said(client, output)?.stdout)
+        statements.push(b'\n');
+        let output = run(cx, self.command(cx, client, &[], Some(database), statements))?;
+        let rows = said(client, output)?.stdout;
+        if rows.len() >= ROWS_LIMIT {
+            // The middle of it is not there any more.
+            return Err(Failure::new(format!(
+                "the server wrote more than {} MiB, which is too much; have the statements give less, or write to a file by themselves",
+                ROWS_LIMIT / 1024 / 1024
+            )));
+        }
+        Ok(rows)
     }
 }
 
@@ -247,12 +267,15 @@ pub(super) mod tests {
             r#"{"connection_host": "db.example", "connection_port": 3307, "connection_user": "me", "connection_pass": "geheim",
                 "connection_default_file": "/etc/my.cnf", "connection_unix_socket": "/run/x.sock", "connection_db": "shop"}"#,
         );
-        let command = server.command(&machine.context(), "mysql", &[], "SELECT 1");
+        let command = server.command(&machine.context(), "mysql", &[], None, "SELECT 1");
         let Program::Direct(_, words) = &command.program else { panic!() };
         assert_eq!(words[0], "--defaults-file=/etc/my.cnf");
         let own =
             ["--host=db.example", "--port=3307", "--user=me", "--socket=/run/x.sock", "--database=shop"];
         assert_eq!(words[5..], own);
+        let other = server.command(&machine.context(), "mysql", &[], Some("other"), "SELECT 1");
+        let Program::Direct(_, words) = &other.program else { panic!() };
+        assert_eq!(words.last().unwrap(), "--database=other");
         assert!(command.env.contains(&("MYSQL_PWD".to_owned(), Some("geheim".to_owned()))));
     }
 

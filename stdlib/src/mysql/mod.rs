@@ -1,4 +1,4 @@
-//! `mysql_user.*`, `mysql_database.*`, `mysql_grants.*` and `mysql_query.run`: what a MariaDB or MySQL server has.
+//! `mysql_user.*`, `mysql_database.*`, `mysql_grants.*` and `mysql_query.*`: what a MariaDB or MySQL server has.
 
 mod client;
 mod database;
@@ -22,5 +22,6 @@ pub(crate) fn register(library: &mut Library) {
         .state::<database::Absent>()
         .state::<grants::Present>()
         .state::<grants::Absent>()
-        .state::<query::Run>();
+        .state::<query::Run>()
+        .state::<query::RunFile>();
 }

@@ -18,10 +18,14 @@ pub(super) fn native(password: &str) -> String {
     format!("*{}", crate::random::hex(&twice).to_ascii_uppercase())
 }
 
+/// Longest password that is hashed to compare: the work grows with its square, and the servers' own limits are shorter.
+const LONGEST: usize = 1024;
+
 /// Whether a password is what a plugin keeps this hash of. `None` where that cannot be computed.
 pub(super) fn fits(plugin: &str, stored: &str, password: &str) -> Option<bool> {
     match plugin {
         "" | NATIVE => Some(stored.eq_ignore_ascii_case(&native(password))),
+        _ if password.len() > LONGEST => None,
         "caching_sha2_password" => Some(fits_caching(stored, password).unwrap_or(false)),
         "sha256_password" => Some(fits_crypt(stored, password).unwrap_or(false)),
         _ => None,
@@ -142,6 +146,7 @@ mod tests {
         assert_eq!(fits("caching_sha2_password", &stored, "geheim"), Some(true));
         assert_eq!(fits("caching_sha2_password", &stored, "other"), Some(false));
         assert_eq!(fits("caching_sha2_password", "$A$zz", "other"), Some(false));
+        assert_eq!(fits("caching_sha2_password", &stored, &"x".repeat(100_000)), None);
         let stored = "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5";
         assert_eq!(fits("sha256_password", stored, "Hello world!"), Some(true));
     }

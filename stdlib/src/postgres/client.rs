@@ -100,8 +100,9 @@ impl Server {
             output => said(output?)?,
         };
         let row = |line: &str| {
+            // The row itself may have the hash of a password.
             serde_json::from_str(line)
-                .map_err(|e| Failure::new(format!("`psql` answered what is not understood: {e} in `{line}`")))
+                .map_err(|e| Failure::new(format!("`psql` answered what is not understood: {e}")))
         };
         output.stdout.lines().filter(|line| !line.is_empty()).map(row).collect::<Result<_, _>>().map(Some)
     }

@@ -2,9 +2,8 @@
 
 use crate::{
     Context, Failure,
-    file::path,
     provider::{
-        Command, Output,
+        Command, Output, files,
         tool::{run, tool},
     },
 };
@@ -44,7 +43,7 @@ impl<'w> Words<'w> {
 }
 
 fn command(cx: &Context, words: &Words<'_>, input: Option<&str>) -> Result<Command, Failure> {
-    let direct = path::stat(cx, PROGRAM, true)?.is_some();
+    let direct = files::stat(cx, PROGRAM)?.is_some();
     if !direct && cx.machine.commands.find("rabbitmqctl").is_none() {
         return Err(Failure::new("this machine has no `rabbitmqctl`; install RabbitMQ before"));
     }

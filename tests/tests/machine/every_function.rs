@@ -161,6 +161,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("mysql_grants.absent", "stdlib/src/mysql/grants.rs"),
     ("mysql_grants.present", "stdlib/src/mysql/grants.rs"),
     ("mysql_query.run", "stdlib/src/mysql/query.rs"),
+    ("mysql_query.run_file", "stdlib/src/mysql/query.rs"),
     ("mysql_user.absent", "stdlib/src/mysql/user.rs"),
     ("mysql_user.present", "stdlib/src/mysql/user.rs"),
     ("network.system", "stdlib/src/network/system.rs"),
