@@ -45,7 +45,7 @@ rule! {
 }
 
 /// Parameters whose values no other user of the machine sees, and no log has.
-const KEPT: [&str; 2] = ["env", "stdin"];
+const KEPT: [&str; 4] = ["env", "environment", "query", "stdin"];
 
 /// Parameters that become the contents of a file.
 const CONTENTS: [&str; 9] =
@@ -80,19 +80,25 @@ pub(super) fn check_function(
             contents(function, signature, span, found);
             continue;
         }
-        let (message, help) = if signature.module == "cmd" {
-            (
-                format!("`{key}` shows a secret: every user of the machine can read command lines"),
-                "give it to the command through `env` or `stdin`",
-            )
-        } else {
-            (
+        let on_a_command_line =
+            || format!("`{key}` shows a secret: every user of the machine can read command lines");
+        let (message, help) = match &*signature.module {
+            "cmd" => (on_a_command_line(), "give it to the command through `env` or `stdin`"),
+            "docker_container" => (
+                on_a_command_line(),
+                "give it to the container in `environment`, or in a file that `binds` puts into it",
+            ),
+            "docker_network" | "docker_volume" => (
+                on_a_command_line(),
+                "`docker` takes it nowhere else: have the driver read it from a file of its own",
+            ),
+            _ => (
                 format!(
                     "`{key}` of `{}` is not kept secret: it stands in plans, results and logs",
                     signature.name()
                 ),
                 "use a parameter whose type is `secret<…>`",
-            )
+            ),
         };
         found.push(Diagnostic::new(&SECRET_SHOWN, span, message).help(help));
     }
