@@ -80,6 +80,22 @@ impl<'a> Plan<'a> {
         Self { changes, comment: comment.into(), apply: Some(Box::new(apply)), failure: None }
     }
 
+    /// Something goes, if it is there; `what` it is stands before its name, as in "the user `ada`".
+    pub(crate) fn removal(
+        (what, name): (&str, &str),
+        is_there: bool,
+        remove: impl FnOnce(&Context) -> Result<(), Failure> + 'a,
+    ) -> Self {
+        if !is_there {
+            return Self::unchanged(format!("there is no {what} `{name}`"));
+        }
+        let changes = Changes::from_iter([(name.to_owned(), change(format!("a {what}"), ()))]);
+        Self::change(changes, format!("the {what} `{name}` is removed"), move |cx| {
+            remove(cx)?;
+            Ok(Outcome::default())
+        })
+    }
+
     /// It cannot work; known without trying.
     pub fn failed(failure: impl Into<Failure>) -> Self {
         Self { changes: Changes::new(), comment: String::new(), apply: None, failure: Some(failure.into()) }

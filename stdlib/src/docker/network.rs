@@ -228,17 +228,13 @@ impl State for Absent {
     fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
         let name = &self.name;
         check_name("network", name)?;
-        if inspect(cx, "network", name)?.is_none() {
-            return Ok(Plan::unchanged(format!("there is no network `{name}`")));
-        }
-        let inside = members(cx, name)?;
-        let changes = Changes::from_iter([(name.clone(), change("a network", ()))]);
-        Ok(Plan::change(changes, format!("the network `{name}` is removed"), move |cx| {
+        let is_there = inspect(cx, "network", name)?.is_some();
+        let inside = if is_there { members(cx, name)? } else { BTreeMap::new() };
+        Ok(Plan::removal(("network", name), is_there, move |cx| {
             for container in inside.keys() {
                 act(cx, ["network", "disconnect", &self.name, container])?;
             }
-            act(cx, ["network", "rm", &self.name])?;
-            Ok(Outcome::default())
+            act(cx, ["network", "rm", &self.name])
         }))
     }
 }

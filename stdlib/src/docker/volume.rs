@@ -99,14 +99,8 @@ impl State for Absent {
     fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
         let name = &self.name;
         check_name("volume", name)?;
-        if inspect(cx, "volume", name)?.is_none() {
-            return Ok(Plan::unchanged(format!("there is no volume `{name}`")));
-        }
-        let changes = Changes::from_iter([(name.clone(), change("a volume", ()))]);
-        Ok(Plan::change(changes, format!("the volume `{name}` is removed"), move |cx| {
-            act(cx, ["volume", "rm", &self.name])?;
-            Ok(Outcome::default())
-        }))
+        let is_there = inspect(cx, "volume", name)?.is_some();
+        Ok(Plan::removal(("volume", name), is_there, move |cx| act(cx, ["volume", "rm", &self.name])))
     }
 }
 

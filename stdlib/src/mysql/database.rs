@@ -114,13 +114,9 @@ impl State for Absent {
     fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
         let name = &self.name;
         check_name("database", name)?;
-        if find(cx, &self.server, name)?.is_none() {
-            return Ok(Plan::unchanged(format!("there is no database `{name}`")));
-        }
-        let changes = Changes::from_iter([(name.clone(), change("a database", ()))]);
-        Ok(Plan::change(changes, format!("the database `{name}` is removed"), move |cx| {
-            self.server.tell(cx, &format!("DROP DATABASE {};", identifier(&self.name)))?;
-            Ok(Outcome::default())
+        let is_there = find(cx, &self.server, name)?.is_some();
+        Ok(Plan::removal(("database", name), is_there, move |cx| {
+            self.server.tell(cx, &format!("DROP DATABASE {};", identifier(&self.name)))
         }))
     }
 }

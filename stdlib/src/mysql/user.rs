@@ -268,14 +268,10 @@ impl State for Absent {
             literal(name),
             literal(host)
         );
-        let there: Option<Vec<User>> = self.server.ask(cx, &query)?;
-        if there.unwrap_or_default().is_empty() {
-            return Ok(Plan::unchanged(format!("there is no user `{name}@{host}`")));
-        }
-        let changes = Changes::from_iter([(format!("{name}@{host}"), change("a user", ()))]);
-        Ok(Plan::change(changes, format!("the user `{name}@{host}` is removed"), move |cx| {
-            self.server.tell(cx, &format!("DROP USER {};", account(&self.name, &self.host)))?;
-            Ok(Outcome::default())
+        let users: Option<Vec<User>> = self.server.ask(cx, &query)?;
+        let is_there = !users.unwrap_or_default().is_empty();
+        Ok(Plan::removal(("user", &format!("{name}@{host}")), is_there, move |cx| {
+            self.server.tell(cx, &format!("DROP USER {};", account(&self.name, &self.host)))
         }))
     }
 }

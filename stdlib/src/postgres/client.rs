@@ -3,7 +3,7 @@
 //! Statements go in on its standard input and passwords in its environment: neither is on a command line. Rows come back as JSON, one a line.
 
 use crate::{
-    Changes, Context, Failure, Outcome, Plan, change,
+    Context, Failure, Plan,
     provider::{
         Command, Output,
         tool::{run, tool},
@@ -117,14 +117,8 @@ impl Server {
     ) -> Result<Plan<'p>, Failure> {
         #[derive(Deserialize)]
         struct There {}
-        if self.ask::<There>(cx, None, query)?.unwrap_or_default().is_empty() {
-            return Ok(Plan::unchanged(format!("there is no {what} `{name}`")));
-        }
-        let changes = Changes::from_iter([(name.to_owned(), change(format!("a {what}"), ()))]);
-        Ok(Plan::change(changes, format!("the {what} `{name}` is removed"), move |cx| {
-            self.tell(cx, None, &statement)?;
-            Ok(Outcome::default())
-        }))
+        let is_there = !self.ask::<There>(cx, None, query)?.unwrap_or_default().is_empty();
+        Ok(Plan::removal((what, name), is_there, move |cx| self.tell(cx, None, &statement)))
     }
 
     /// Has the server do something.

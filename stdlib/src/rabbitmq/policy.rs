@@ -141,14 +141,9 @@ pub(crate) struct Absent {
 
 impl State for Absent {
     fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
-        let name = &self.name;
-        if find(cx, &self.vhost, name)?.is_none() {
-            return Ok(Plan::unchanged(format!("there is no policy `{name}`")));
-        }
-        let changes = Changes::from_iter([(name.clone(), change("a policy", ()))]);
-        Ok(Plan::change(changes, format!("the policy `{name}` is removed"), move |cx| {
-            tell(cx, &Words::of("clear_policy", &[&self.name]).with(&["-p", &self.vhost]), None)?;
-            Ok(Outcome::default())
+        let is_there = find(cx, &self.vhost, &self.name)?.is_some();
+        Ok(Plan::removal(("policy", &self.name), is_there, move |cx| {
+            tell(cx, &Words::of("clear_policy", &[&self.name]).with(&["-p", &self.vhost]), None)
         }))
     }
 }

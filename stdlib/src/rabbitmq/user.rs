@@ -211,14 +211,9 @@ pub(crate) struct Absent {
 
 impl State for Absent {
     fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
-        let name = &self.name;
-        if find(cx, name)?.is_none() {
-            return Ok(Plan::unchanged(format!("there is no user `{name}`")));
-        }
-        let changes = Changes::from_iter([(name.clone(), change("a user", ()))]);
-        Ok(Plan::change(changes, format!("the user `{name}` is removed"), move |cx| {
-            tell(cx, &Words::of("delete_user", &[&self.name]), None)?;
-            Ok(Outcome::default())
+        let is_there = find(cx, &self.name)?.is_some();
+        Ok(Plan::removal(("user", &self.name), is_there, move |cx| {
+            tell(cx, &Words::of("delete_user", &[&self.name]), None)
         }))
     }
 }

@@ -60,14 +60,8 @@ impl State for Present {
 
 impl State for Absent {
     fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
-        let name = &self.name;
-        if !is_there(cx, name)? {
-            return Ok(Plan::unchanged(format!("there is no virtual host `{name}`")));
-        }
-        let changes = Changes::from_iter([(name.clone(), change("a virtual host", ()))]);
-        Ok(Plan::change(changes, format!("the virtual host `{name}` is removed"), move |cx| {
-            tell(cx, &Words::of("delete_vhost", &[&self.name]), None)?;
-            Ok(Outcome::default())
+        Ok(Plan::removal(("virtual host", &self.name), is_there(cx, &self.name)?, move |cx| {
+            tell(cx, &Words::of("delete_vhost", &[&self.name]), None)
         }))
     }
 }

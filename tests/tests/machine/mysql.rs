@@ -152,6 +152,16 @@ fn users_databases_and_privileges() {
         "CREATE TABLE `old orders` (id int, price int); CREATE FUNCTION two() RETURNS int RETURN 2",
     );
     assert_eq!(server.query("my_shop", "SELECT two() AS n"), "n\n2\n");
+    let (file, rows) = (server.directory.path().join("more.sql"), server.directory.path().join("once"));
+    fs::write(&file, "DELIMITER //\nCREATE PROCEDURE three() SELECT 3 AS n//\nDELIMITER ;\nCALL three();\n")
+        .unwrap();
+    let once = format!(
+        r#""name": "x", "database": "my_shop", "query_file": "{}", "output": "{}", "overwrite": false"#,
+        file.display(),
+        rows.display()
+    );
+    assert_eq!(server.converge("mysql_query.run_file", &once).unwrap()["query"], "executed".into());
+    assert_eq!(fs::read_to_string(rows).unwrap(), "n\n3\n");
 
     let grant = |grant: &str, on: &str, more: &str| {
         format!(r#""name": "x", "user": "app", "grant": "{grant}", "database": "{on}"{more}"#)
