@@ -357,11 +357,14 @@ impl Decoder<'_> {
             };
         }
         let quoted = word::is_quoted(node);
+        let text = members.contains(&Type::Str);
         let mut order: Vec<&Type> = members.iter().collect();
         // Free text takes anything, so what is more particular is tried first; quotes say that text is meant.
         order.sort_by_key(|m| match m {
             Type::Str if quoted => 0,
-            Type::Any => 4,
+            Type::Any => 5,
+            // A list takes one value, too; where text may stand for itself, that is what is meant.
+            Type::List(_) if text => 4,
             Type::Str | Type::Version | Type::Command | Type::User | Type::Group => 3,
             Type::List(_) => 2,
             _ => 1,

@@ -151,6 +151,12 @@ fn unions_take_what_is_most_particular() {
     let ty = Type::Bool.or(Type::Str);
     assert_eq!(plain(&ty, "yes"), Ok(true.into()));
     assert_eq!(quoted(&ty, "yes"), Ok("yes".into()));
+    let ty = Type::Str.or(Type::List(Box::new(Type::Str)));
+    assert_eq!((plain(&ty, "a -b"), quoted(&ty, "a -b")), (Ok("a -b".into()), Ok("a -b".into())));
+    assert_eq!(
+        decode_value(&ty, &Value::List(vec!["a".into()]), Span::at(FileId(0), 0)),
+        Ok(Value::List(vec!["a".into()]))
+    );
     let ty = Type::INT.or(Type::Enum(vec!["first".into(), "last".into()]));
     assert_eq!(plain(&ty, "5"), Ok(Value::Int(5)));
     assert!(plain(&ty, "lst").unwrap_err().help.unwrap().contains("last"));
