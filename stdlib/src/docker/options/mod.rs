@@ -23,7 +23,7 @@ pub(super) struct Options {
     /// The program before the command; the image's own if nothing is said.
     #[arg(ty = Type::Str.or(Type::List(Box::new(Type::Str))))]
     entrypoint: Option<Value>,
-    /// Variables, as a map or as `NAME=value`.
+    /// Variables, as a map or as `NAME=value`. Their values are on no command line: a secret belongs here.
     #[arg(alias = "env")]
     environment: Named,
     /// Labels, as a map or as `name=value`.
