@@ -208,7 +208,7 @@ mod tests {
             let key = |name: &str| format!("container {name}");
             match line.split(' ').collect::<Vec<_>>()[..] {
                 ["pull", "--quiet", image] => {
-                    drop(things.insert(format!("image {image}"), json!({"Id": "sha256:00"})))
+                    drop(things.insert(format!("image {image}"), json!({"Id": "sha256:00"})));
                 }
                 ["create", name, .., image] => {
                     let container = json!({"Image": image, "State": {"Status": "created", "Running": false}});

@@ -111,7 +111,11 @@ impl Running {
         let digits = random::hex(&random::bytes(4)?);
         let (new, old) = (format!("{}-new-{digits}", self.name), format!("{}-old-{digits}", self.name));
         self.recipe.create(cx, &new, false)?;
-        act(cx, ["rename", &self.name, &old])?;
+        if let Err(failure) = act(cx, ["rename", &self.name, &old]) {
+            // That it cannot be removed says nothing new.
+            let _ = run(cx, docker(cx, ["rm", "--force", &new]));
+            return Err(failure);
+        }
         let exchange = || {
             if was_running {
                 stop(cx, &old, self.shutdown_timeout)?;

@@ -30,7 +30,7 @@ use Kind::{Exact, Fails, Looks, Runs, Says};
 const CASES: &[(&str, Kind, &str)] = &[
     ("archive.extracted", Exact, "name: ROOT/x/out\nsource: ROOT/x/a.tar\nenforce_toplevel: false"),
     ("cmd.run", Runs, "name: echo hello > made\ncwd: ROOT/x\ncreates: ROOT/x/made"),
-    ("cmd.script", Runs, "source: zester://script.sh\nargs: ROOT/x/made\ncreates: ROOT/x/made"),
+    ("cmd.script", Runs, "source: zester://script.sh\nargs: ROOT/x/made twice\ncreates: ROOT/x/made"),
     ("cmd.wait", Looks, "name: touch ROOT/x/never"),
     ("cmd.wait_script", Looks, "source: zester://script.sh"),
     ("disk.status", Looks, "name: ROOT\nmaximum: 100%"),
