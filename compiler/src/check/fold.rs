@@ -7,7 +7,7 @@ use crate::{
     syntax::{
         Tree,
         expression::{Expr, ExprKind},
-        template::StatementKind,
+        template::{StatementKind, Template},
     },
     types::Value,
 };
@@ -35,16 +35,21 @@ impl Constants {
     /// The constants of a file: what its place in the tree decides, and what it sets once, outside of every block.
     /// `tree_path` is its path in the tree (`web/init.zy`).
     pub fn of(tree: &Tree, tree_path: &str) -> Self {
+        Self::of_template(&tree.template, tree_path)
+    }
+
+    /// As [`Self::of`], of a file's template.
+    pub fn of_template(template: &Template, tree_path: &str) -> Self {
         let mut constants = Self { values: HashMap::new(), tree_path: tree_path.into(), hidden: Vec::new() };
         let mut seen = HashSet::new();
         let mut twice = HashSet::new();
-        for binding in super::walk::bindings(&tree.template) {
+        for binding in super::walk::bindings(template) {
             if !seen.insert(binding.name) {
                 twice.insert(binding.name);
             }
             constants.hidden.extend(OF_PLACE.iter().filter(|name| **name == binding.name));
         }
-        for statement in &tree.template.statements {
+        for statement in &template.statements {
             let StatementKind::Set { targets, value } = &statement.kind else { continue };
             let [(name, _)] = targets.as_slice() else { continue };
             if statement.parent.is_none()

@@ -118,7 +118,7 @@ pub const GLOBALS: &[&str] = &[
     "__instance_id__",
     "renderer",
     "kwargs",
-    // Reactor and orchestration files.
+    // Reactor and orchestration files: `OF_EVENTS`.
     "data",
     "tag",
     "event",
@@ -147,6 +147,9 @@ pub const GLOBALS: &[&str] = &[
     "None",
 ];
 
+/// Names of [`GLOBALS`] that only reactor and orchestration files see.
+pub const OF_EVENTS: &[&str] = &["data", "tag", "event", "master"];
+
 /// A use of a name that nothing in the file binds.
 pub struct Free {
     /// The name.
@@ -155,11 +158,20 @@ pub struct Free {
     pub span: Span,
     /// Whether every rendering reaches it: it lies in no block and in no inline condition.
     pub always: bool,
+    /// Whether some place asks for it by `is defined`, or gives it a `default`.
+    pub asked: bool,
 }
 
 /// Names that are used and nowhere bound, in order of their places. Names that are asked for by `is defined` or
 /// given a `default` are left out, at every place.
 pub fn free_names(template: &Template) -> Vec<Free> {
+    let mut free = unbound_names(template);
+    free.retain(|free| !free.asked && !GLOBALS.contains(&free.name.as_str()));
+    free
+}
+
+/// Names that are used and nowhere bound, those that every template sees among them, in order of their places.
+pub fn unbound_names(template: &Template) -> Vec<Free> {
     let bound: HashSet<&str> = bindings(template).iter().map(|b| b.name).collect();
     let mut asked = HashSet::new();
     let mut used: Vec<(&str, Span, bool)> = Vec::new();
@@ -190,11 +202,12 @@ pub fn free_names(template: &Template) -> Vec<Free> {
     }
     let mut free: Vec<Free> = used
         .into_iter()
-        .filter(|(name, ..)| !bound.contains(name) && !asked.contains(name) && !GLOBALS.contains(name))
+        .filter(|(name, ..)| !bound.contains(name))
         .map(|(name, span, always)| Free {
             name: name.to_owned(),
             span,
             always: always && template.arms_at(span.start).is_empty(),
+            asked: asked.contains(name),
         })
         .collect();
     free.sort_by_key(|f| f.span);

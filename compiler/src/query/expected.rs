@@ -4,12 +4,13 @@ use super::{
     Context,
     body::{Body, Shape},
     chain::Root,
+    given,
     mention::Kind,
     nodes,
     template::ExecCall,
 };
 use crate::{
-    check::workspace::UnitKind,
+    check::{fold::Constants, workspace::UnitKind},
     infer::Ty,
     lower::document::requisite_of_key,
     project::TreeKind,
@@ -76,6 +77,17 @@ pub enum Expected {
         key: bool,
         /// The state's id.
         id: String,
+    },
+    /// A variable that a state gives to the templates it renders, or a key below one.
+    Given {
+        /// Sources of the templates.
+        sources: Vec<String>,
+        /// Keys above.
+        path: Vec<String>,
+        /// Keys that are there.
+        present: Vec<String>,
+        /// Variables that the state's other parameter gives.
+        elsewhere: Vec<String>,
     },
     /// The kind of a requisite's target.
     RequisiteKind {
@@ -303,7 +315,7 @@ pub(super) fn expected(context: &Context, way: &Way<'_>, marker: &str) -> Expect
         UnitKind::Top(kind) => top(kind, &steps, way, marker),
         UnitKind::Settings => settings(&steps, way, marker),
         UnitKind::Schema => Expected::Nothing,
-        UnitKind::States | UnitKind::Template | UnitKind::Data => states(&steps, way, marker),
+        UnitKind::States | UnitKind::Template | UnitKind::Data => states(context, &steps, way, marker),
     }
 }
 
@@ -350,7 +362,7 @@ fn settings(steps: &[Option<&str>], way: &Way<'_>, marker: &str) -> Expected {
     Expected::SettingsValue { path }
 }
 
-fn states(steps: &[Option<&str>], way: &Way<'_>, marker: &str) -> Expected {
+fn states(context: &Context, steps: &[Option<&str>], way: &Way<'_>, marker: &str) -> Expected {
     match steps {
         [] => Expected::TopLevel { present: present(way.container, way, marker) },
         [Some("include")] | [Some("include"), None] => Expected::Reference {
@@ -371,12 +383,12 @@ fn states(steps: &[Option<&str>], way: &Way<'_>, marker: &str) -> Expected {
             Expected::Reference { kind: TreeKind::States, env: None, dash: true, present: Vec::new() }
         }
         [Some("extend")] => Expected::StateId { key: true },
-        [Some("extend"), rest @ ..] => state(rest, 1, way, marker),
-        rest => state(rest, 0, way, marker),
+        [Some("extend"), rest @ ..] => state(context, rest, 1, way, marker),
+        rest => state(context, rest, 0, way, marker),
     }
 }
 
-fn state(steps: &[Option<&str>], above: usize, way: &Way<'_>, marker: &str) -> Expected {
+fn state(context: &Context, steps: &[Option<&str>], above: usize, way: &Way<'_>, marker: &str) -> Expected {
     let (Some(Some(id)), rest) = (steps.first(), steps.get(1..).unwrap_or_default()) else {
         return Expected::Nothing;
     };
@@ -418,6 +430,15 @@ fn state(steps: &[Option<&str>], above: usize, way: &Way<'_>, marker: &str) -> E
             };
         }
         [None] => {
+            // Keys in the column of a `context` without value are meant to be its value.
+            let mut before =
+                nodes::entries(way.container).into_iter().take_while(|(key, _)| !has_text(key, marker));
+            let is_given = |(key, value): (&Node, &Node)| {
+                key.text().is_some_and(|key| given::gives(&key)) && matches!(value.kind, NodeKind::Empty)
+            };
+            if way.in_key && before.any(is_given) {
+                return given(context, arguments, Vec::new(), way, marker);
+            }
             let present = present(arguments, way, marker);
             return match (FunctionName::parse(function), name) {
                 (Some(function), _) => Expected::Parameter { function, present, dash: true, shape },
@@ -453,13 +474,27 @@ fn state(steps: &[Option<&str>], above: usize, way: &Way<'_>, marker: &str) -> E
             _ => {}
         }
     }
-    Expected::Value {
-        function,
-        parameter: key.to_owned(),
-        path: path.iter().flatten().map(|s| (*s).to_owned()).collect(),
-        key: way.in_key,
-        id,
+    let path: Vec<String> = path.iter().flatten().map(|s| (*s).to_owned()).collect();
+    if way.in_key && given::gives(key) {
+        return given(context, arguments, path, way, marker);
     }
+    Expected::Value { function, parameter: key.to_owned(), path, key: way.in_key, id }
+}
+
+/// A key that gives a variable to the templates that a state's arguments name.
+fn given(context: &Context, arguments: &Node, path: Vec<String>, way: &Way<'_>, marker: &str) -> Expected {
+    let constants = Constants::of_template(way.template, &context.tree_path);
+    let mut entries = nodes::entries(arguments);
+    if entries.is_empty() {
+        entries = nodes::items(arguments).into_iter().flat_map(nodes::entries).collect();
+    }
+    let others = entries.iter().filter(|(key, _)| key.text().is_some_and(|key| given::gives(&key)));
+    let elsewhere = others
+        .filter(|(_, value)| !(value.span.start..=value.span.end).contains(&way.node.span.start))
+        .flat_map(|(_, value)| keys_of(value, marker))
+        .collect();
+    let sources = given::sources(entries, &constants);
+    Expected::Given { sources, path, present: present(way.container, way, marker), elsewhere }
 }
 
 fn requisite(

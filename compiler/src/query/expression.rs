@@ -2,6 +2,7 @@
 
 use super::{
     chain::{Root, text_span},
+    given,
     mention::{Collector, Role, Symbol},
 };
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
         calls::exec_name,
         scope::GLOBALS,
         walk::{Binding, bindings, roots, visit},
-        workspace::find_template,
+        workspace::{UnitKind, find_template},
     },
     source::Span,
     syntax::{
@@ -23,6 +24,8 @@ use std::{collections::HashMap, sync::Arc};
 /// What a name of a file means: its own, or another file's.
 pub(super) struct Names<'t> {
     file: String,
+    /// Whether whoever renders the file gives it variables.
+    given: bool,
     bindings: Vec<Binding<'t>>,
     /// Names that `from … import` brings: file, name there.
     imported: HashMap<String, (String, String)>,
@@ -34,6 +37,7 @@ impl<'t> Names<'t> {
     pub fn of(collector: &Collector<'t>) -> Self {
         let mut names = Self {
             file: collector.context.path.clone(),
+            given: collector.context.kind == UnitKind::Template,
             bindings: bindings(&collector.tree.template),
             imported: HashMap::new(),
             modules: HashMap::new(),
@@ -75,6 +79,9 @@ impl<'t> Names<'t> {
         }
         if self.bindings.iter().any(|b| b.name == name && b.within.is_none()) {
             return Some(own(None));
+        }
+        if self.given && given::is_taken(name) {
+            return Some(Symbol::Given { template: self.file.clone(), name: name.to_owned() });
         }
         GLOBALS.contains(&name).then(|| Symbol::Global(name.to_owned()))
     }

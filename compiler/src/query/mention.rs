@@ -27,6 +27,13 @@ pub enum Symbol {
         /// The name.
         name: String,
     },
+    /// A variable that states give to a template, by the template's project path.
+    Given {
+        /// Project path of the template.
+        template: String,
+        /// The variable.
+        name: String,
+    },
     /// A name that every template sees.
     Global(String),
     /// A fact, by its dotted path.

@@ -4,6 +4,7 @@ use super::{
     Context, Index, Kind, Mention, Role, Symbol,
     chain::{Aliases, Root},
     outline::{BodyForm, StateAt, states_of},
+    rename_given,
 };
 use crate::{
     check::{
@@ -29,7 +30,7 @@ pub struct RenameError(pub String);
 /// Edits by the project path of their file.
 pub type RenameOutcome = BTreeMap<String, Vec<Edit>>;
 
-fn refuse<T>(message: impl Into<String>) -> Result<T, RenameError> {
+pub(super) fn refuse<T>(message: impl Into<String>) -> Result<T, RenameError> {
     Err(RenameError(message.into()))
 }
 
@@ -39,6 +40,7 @@ pub fn rename(index: &Index, symbol: &Symbol, new: &str) -> Result<RenameOutcome
         Symbol::State(old) => state(index, old, new),
         Symbol::Name { file, scope, name } => variable(index, symbol, file, *scope, name, new),
         Symbol::Setting(path) => setting(index, path, new),
+        Symbol::Given { template, name } => rename_given::rename(index, template, name, new),
         Symbol::Nodegroup(old) => nodegroup(index, old, new),
         Symbol::File(path) => {
             refuse(format!("`{path}` is a file: rename the file, and the refs to it are changed with it"))
@@ -59,7 +61,7 @@ pub fn rename(index: &Index, symbol: &Symbol, new: &str) -> Result<RenameOutcome
     }
 }
 
-fn at(index: &Index, span: Span) -> String {
+pub(super) fn at(index: &Index, span: Span) -> String {
     let (path, at) = index.project.files().locate(span);
     format!("{path}:{}", at.line)
 }
@@ -76,7 +78,7 @@ fn everywhere<'i>(
     })
 }
 
-fn push(outcome: &mut RenameOutcome, path: &str, span: Span, text: impl Into<String>) {
+pub(super) fn push(outcome: &mut RenameOutcome, path: &str, span: Span, text: impl Into<String>) {
     outcome.entry(path.to_owned()).or_default().push(Edit { span, text: text.into() });
 }
 
@@ -95,7 +97,7 @@ fn plain_scalar(name: &str) -> Result<(), RenameError> {
     }
 }
 
-fn identifier(name: &str) -> Result<(), RenameError> {
+pub(super) fn identifier(name: &str) -> Result<(), RenameError> {
     let mut chars = name.chars();
     let fine = chars.next().is_some_and(|c| c.is_alphabetic() || c == '_')
         && chars.all(|c| c.is_alphanumeric() || c == '_');

@@ -1,6 +1,7 @@
 //! Mentions in state files: ids, functions, parameters, requisites, refs.
 
 use super::{
+    given,
     mention::{Collector, Kind, Mention, Role, Symbol},
     nodes,
 };
@@ -117,6 +118,7 @@ fn argument(collector: &mut Collector<'_>, function: &Function<'_>, argument: &A
         "name" if !known || signature.and_then(|s| s.primary()).is_some_and(|p| p.name == "name") => {
             named(collector, argument.value, Role::Definition);
         }
+        key if known && given::gives(key) => given::collect(collector, function, argument),
         "names" => {
             for item in nodes::items(argument.value) {
                 named(collector, item, Role::Definition);

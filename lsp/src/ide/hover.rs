@@ -89,6 +89,22 @@ impl Page<'_> {
         format!("\nHere it gives `{}`.\n", typed::short(ty))
     }
 
+    /// A variable that states give to a template: at its key, where the templates read it; else, where it is given.
+    fn given_variable(&self, template: &str, name: &str, mention: &Mention) -> Option<String> {
+        if mention.role == Role::Definition {
+            let templates =
+                self.mentions.iter().filter(|m| m.span == mention.span).filter_map(|m| match &m.symbol {
+                    Symbol::Given { template, .. } => Some(template.clone()),
+                    _ => None,
+                });
+            return reads(self.index, &templates.collect::<Vec<_>>(), &[name.to_owned()]);
+        }
+        let givers: Vec<_> = self.index.givers(template).into_iter().filter(|g| g.name == name).collect();
+        let lines = givers.iter().map(|giver| (giver.path.as_str(), giver.span));
+        (!givers.is_empty())
+            .then(|| format!("The variable `{name}`, given by\n\n{}", places(self.index, lines)))
+    }
+
     fn filter(&self, name: &str, span: Span) -> String {
         let input =
             query::filtered_value(self.tree, span).and_then(|value| self.types().of(&value.span.range()));
@@ -130,6 +146,7 @@ impl Page<'_> {
                 let text = variable(index, tree, &mention.symbol);
                 (text.is_some() || !block.is_empty()).then(|| block + &text.unwrap_or_default())
             }
+            Symbol::Given { template, name } => self.given_variable(template, name, mention),
             Symbol::Filter(name) => Some(self.filter(name, mention.span)),
             Symbol::Function(zester_compiler::types::FunctionKind::Exec, _) => {
                 page(index, mention, chosen).map(|text| text + &self.given(mention.span))
@@ -175,8 +192,53 @@ fn page(index: &Index, mention: &Mention, chosen: Option<&Chosen>) -> Option<Str
             Some(format!("The nodegroup `{name}`\n\n```\n{group}\n```\n{}", peels_of(index, group)))
         }
         // Those are `Page::of`'s.
-        Symbol::Setting(_) | Symbol::Name { .. } | Symbol::Filter(_) | Symbol::Missing(_) => None,
+        Symbol::Setting(_)
+        | Symbol::Name { .. }
+        | Symbol::Given { .. }
+        | Symbol::Filter(_)
+        | Symbol::Missing(_) => None,
     }
+}
+
+/// Where templates read a variable that they are given, or a key below it.
+pub fn reads(index: &Index, templates: &[String], path: &[String]) -> Option<String> {
+    let name = path.join(".");
+    let shown: Vec<String> = templates.iter().take(MAX_PLACES).map(|t| format!("`{t}`")).collect();
+    let shown = shown.join(", ");
+    let all = index.reads(templates);
+    let below = all.iter().filter(|read| read.path.starts_with(path));
+    let found: Vec<(&str, Span)> =
+        below.flat_map(|read| &read.places).map(|(file, span)| (file.as_str(), *span)).collect();
+    match found.as_slice() {
+        [] if templates.is_empty() => None,
+        [] => Some(format!("The variable `{name}` of {shown}, which does not read it.\n")),
+        found => {
+            let places = places(index, found.iter().copied());
+            Some(format!("The variable `{name}` of {shown}, read by\n\n{places}"))
+        }
+    }
+}
+
+/// The lines of places, once each.
+fn places<'p>(index: &Index, found: impl Iterator<Item = (&'p str, Span)>) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for (_, span) in found {
+        let file = index.project.files().get(span.file);
+        let text = file.text.get(..span.start as usize).unwrap_or_default();
+        let start = text.rfind('\n').map_or(0, |at| at + 1);
+        let line = file.text.get(start..).and_then(|text| text.lines().next()).unwrap_or_default().trim();
+        let line = format!("- `{}` at {}\n", cut(&line.replace('`', "'")), shown_place(index, span));
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    let more = lines.len().saturating_sub(MAX_PLACES);
+    lines.truncate(MAX_PLACES);
+    let mut text = lines.concat();
+    if more > 0 {
+        text.push_str(&format!("- … {more} more\n"));
+    }
+    text
 }
 
 fn on_peel(sample: Option<(&str, &Value)>) -> String {

@@ -33,6 +33,11 @@ pub fn name_of_file(path: &str) -> &str {
     if stem == "init" { dir.rsplit('/').next().unwrap_or(dir) } else { stem }
 }
 
+/// A file's name without its directories.
+pub fn name_with_extension(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
 /// `path:line` of a place, for people.
 pub fn shown_place(index: &Index, span: zester_compiler::source::Span) -> String {
     let (path, at) = index.project.files().locate(span);

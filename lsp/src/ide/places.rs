@@ -36,6 +36,15 @@ fn everywhere(
         found.extend(mentions.map(|m| (file.path.clone(), m.clone())));
     }
     found.extend(own.iter().filter(|m| m.symbol == *symbol).map(|m| (context.path.clone(), m.clone())));
+    // Templates that states hand out are not among the files of a check.
+    if let Symbol::Given { template, .. } = symbol
+        && *template != context.path
+        && index.file(template).is_none()
+        && let Some((other, tree)) = index.template(template)
+    {
+        let mentions = index.mentions_of(&other, &tree).into_iter().filter(|m| m.symbol == *symbol);
+        found.extend(mentions.map(|m| (template.clone(), m)));
+    }
     found.sort_by(|a, b| (&a.0, a.1.span).cmp(&(&b.0, b.1.span)));
     found
 }
@@ -53,7 +62,8 @@ fn word(symbol: &Symbol) -> &str {
         | Symbol::Test(name)
         | Symbol::Nodegroup(name)
         | Symbol::Missing(name)
-        | Symbol::Name { name, .. } => name,
+        | Symbol::Name { name, .. }
+        | Symbol::Given { name, .. } => name,
         Symbol::Setting(path) => path.last().map_or("", String::as_str),
         Symbol::Fact(path) => path.rsplit('.').next().unwrap_or(path),
         Symbol::Function(_, name) => &name.function,
@@ -134,11 +144,22 @@ pub fn references(
         None if offset == 0 => Symbol::File(context.path.clone()),
         None => return Vec::new(),
     };
-    let mut found: Vec<Place> = everywhere(index, context, &own, &symbol, word(&symbol))
-        .into_iter()
-        .filter(|(_, m)| definitions || m.role == Role::Reference)
-        .map(|(path, m)| here(&path, m.span))
-        .collect();
+    // A key of a state may give a variable to several templates.
+    let mut symbols = vec![symbol.clone()];
+    if let (Symbol::Given { .. }, Some(mention)) = (&symbol, mention_at(&own, offset)) {
+        let same = own.iter().filter(|m| m.span == mention.span && m.symbol != symbol);
+        symbols.extend(same.map(|m| m.symbol.clone()));
+    }
+    let mut found: Vec<Place> = Vec::new();
+    for symbol in &symbols {
+        let all = everywhere(index, context, &own, symbol, word(symbol)).into_iter();
+        let wanted = all.filter(|(_, m)| definitions || m.role == Role::Reference);
+        found.extend(wanted.map(|(path, m)| here(&path, m.span)));
+    }
+    if symbols.len() > 1 {
+        found.sort();
+        found.dedup();
+    }
     if let Symbol::Nodegroup(name) = &symbol {
         let places =
             index.nodegroup_places(name).into_iter().filter(|(_, r)| definitions || *r == Role::Reference);

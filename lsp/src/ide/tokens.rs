@@ -99,7 +99,7 @@ pub fn semantic_tokens(index: &Index, context: &Context, tree: &Tree) -> Vec<Tok
             Symbol::State(_) => (CLASS, 0),
             Symbol::File(_) | Symbol::Missing(_) => (NAMESPACE, 0),
             Symbol::Setting(_) | Symbol::Fact(_) | Symbol::Grain(_) => (PROPERTY, 0),
-            Symbol::Name { .. } => (VARIABLE, 0),
+            Symbol::Name { .. } | Symbol::Given { .. } => (VARIABLE, 0),
             Symbol::Global(_) => (VARIABLE, LIBRARY),
             Symbol::Module(..) => (NAMESPACE, LIBRARY),
             Symbol::Function(..) => (FUNCTION, LIBRARY),

@@ -1,6 +1,6 @@
 //! What can be written inside of template tags.
 
-use super::{Asked, Item, ItemKind, escaped, typed};
+use super::{Asked, Item, ItemKind, escaped, given, typed};
 use crate::ide::{docs, signature, typed::short};
 use std::collections::HashMap;
 use zester_compiler::{
@@ -79,6 +79,7 @@ pub(super) fn names(asked: &Asked<'_>, call: Option<&ExecCall>) -> Vec<Item> {
             item
         });
     }
+    found.extend(given::variables(asked).into_iter().filter(|i| locals.iter().all(|l| l.name != i.label)));
     let order = [
         "settings",
         "facts",

@@ -3,6 +3,7 @@
 mod expressions;
 mod fit;
 mod functions;
+mod given;
 mod references;
 mod requisites;
 mod resolve;
@@ -123,6 +124,9 @@ pub fn complete(index: &Index, context: &Context, tree: &Tree, offset: usize, sn
         }
         Expected::Value { function, parameter, path, key, id } => {
             values::values(&asked, function, parameter, path, *key, id)
+        }
+        Expected::Given { sources, path, present, elsewhere } => {
+            given::keys(&asked, sources, path, present, elsewhere)
         }
         Expected::RequisiteKind { requisite, dash } => requisites::kinds(&asked, requisite, *dash),
         Expected::RequisiteTarget { requisite, kind, function, id } => {

@@ -1,6 +1,6 @@
 //! The documentation of an item, worked out only when it is shown.
 
-use crate::ide::{docs, shown_place};
+use crate::ide::{docs, hover, shown_place};
 use zester_compiler::{
     project::TreeKind,
     query::{self, Index},
@@ -30,6 +30,11 @@ pub fn documentation(index: &Index, key: &str) -> Option<String> {
         "fact" => docs::fact(rest),
         "grain" => docs::grain(rest),
         "global" => query::global_doc(rest).map(str::to_owned),
+        "given" => {
+            let (template, name) = rest.split_once(' ')?;
+            let path: Vec<String> = name.split(':').map(str::to_owned).collect();
+            hover::reads(index, &[template.to_owned()], &path)
+        }
         "setting" => {
             let path: Vec<String> = rest.split(':').map(str::to_owned).collect();
             let tree = index.settings().get(&path)?;

@@ -5,6 +5,7 @@ mod actions;
 mod completion;
 mod custom;
 mod editor;
+mod given;
 mod names;
 mod structure;
 mod typed;
