@@ -14,6 +14,19 @@ use std::{
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// How a client is, beside what all of them here are.
+#[derive(Default)]
+pub struct Manner<'a> {
+    /// Further arguments of the server.
+    pub arguments: &'a [&'a str],
+    /// What it says of itself: sections of `capabilities`.
+    pub capabilities: Value,
+    /// What its user chose.
+    pub options: Value,
+    /// The folders that are open, below the directory; the directory itself where none is named.
+    pub folders: &'a [&'a str],
+}
+
 /// A running server with one client.
 pub struct Editor {
     child: Child,
@@ -25,6 +38,8 @@ pub struct Editor {
     pub open: BTreeMap<String, (i64, String)>,
     /// The newest pushed diagnostics of each path, with the version they are for.
     pub pushed: BTreeMap<String, (Option<i64>, Vec<Value>)>,
+    /// All that the server said or asked without being asked, in its order.
+    pub told: Vec<Value>,
 }
 
 /// The error of a request: code and message.
@@ -44,9 +59,17 @@ impl Editor {
     /// # Panics
     /// When it does not come up.
     pub fn start_with(program: &Path, root: &Path, arguments: &[&str]) -> Self {
+        Self::start_as(program, root, &Manner { arguments, ..Manner::default() })
+    }
+
+    /// As [`Self::start`], as another client.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn start_as(program: &Path, root: &Path, manner: &Manner<'_>) -> Self {
         let mut child = Command::new(program)
             .arg("lsp")
-            .args(arguments)
+            .args(manner.arguments)
             .current_dir(root)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -64,18 +87,36 @@ impl Editor {
         });
         let input = child.stdin.take();
         let root = root.canonicalize().expect("the directory exists");
-        let mut editor =
-            Self { child, input, messages, root, next: 0, open: BTreeMap::new(), pushed: BTreeMap::new() };
-        let params = json!({
-            "processId": null, "rootUri": format!("file://{}", editor.root.display()),
-            "capabilities": {
-                "general": { "positionEncodings": ["utf-8"] },
-                "textDocument": {
-                    "completion": { "completionItem": { "snippetSupport": true } },
-                    "documentSymbol": { "hierarchicalDocumentSymbolSupport": true },
-                },
+        let mut editor = Self {
+            child,
+            input,
+            messages,
+            root,
+            next: 0,
+            open: BTreeMap::new(),
+            pushed: BTreeMap::new(),
+            told: Vec::new(),
+        };
+        let mut capabilities = json!({
+            "general": { "positionEncodings": ["utf-8"] },
+            "textDocument": {
+                "completion": { "completionItem": { "snippetSupport": true } },
+                "documentSymbol": { "hierarchicalDocumentSymbolSupport": true },
             },
         });
+        for (section, value) in manner.capabilities.as_object().into_iter().flatten() {
+            for (key, value) in value.as_object().into_iter().flatten() {
+                capabilities[section][key] = value.clone();
+            }
+        }
+        let mut params = json!({
+            "processId": null, "rootUri": format!("file://{}", editor.root.display()),
+            "capabilities": capabilities, "initializationOptions": manner.options,
+        });
+        if !manner.folders.is_empty() {
+            let folder = |name: &&str| json!({ "uri": editor.uri(name), "name": name });
+            params["workspaceFolders"] = manner.folders.iter().map(folder).collect();
+        }
         let answer = editor.ask("initialize", &params).expect("the server answers");
         assert_eq!(answer["capabilities"]["positionEncoding"], "utf-8");
         editor.tell("initialized", &json!({}));
@@ -119,27 +160,53 @@ impl Editor {
     pub fn answer(&mut self, id: i64) -> Result<Value, Refusal> {
         loop {
             let message = self.messages.recv_timeout(PATIENCE).expect("the server answers");
-            if message.get("method").is_some() {
-                if message["method"] == "textDocument/publishDiagnostics" {
-                    let params = &message["params"];
-                    let prefix = self.uri("");
-                    let path =
-                        params["uri"].as_str().unwrap_or_default().strip_prefix(&prefix).unwrap_or_default();
-                    let found = params["diagnostics"].as_array().cloned().unwrap_or_default();
-                    self.pushed.insert(path.to_owned(), (params["version"].as_i64(), found));
-                }
-                continue;
-            }
-            if message["id"] == json!(id) {
-                return match message.get("error") {
+            if let Some(answer) = self.heard(message).filter(|message| message["id"] == json!(id)) {
+                return match answer.get("error") {
                     Some(error) => Err((
                         error["code"].as_i64().unwrap_or(0),
                         error["message"].as_str().unwrap_or_default().to_owned(),
                     )),
-                    None => Ok(message["result"].clone()),
+                    None => Ok(answer["result"].clone()),
                 };
             }
         }
+    }
+
+    /// Waits for something that the server says or asks by itself, from the `from`th of all; its number and itself.
+    ///
+    /// # Panics
+    /// When it does not come.
+    pub fn hear(&mut self, from: usize, wanted: impl Fn(&Value) -> bool) -> (usize, Value) {
+        let mut at = from;
+        loop {
+            while let Some(message) = self.told.get(at) {
+                if wanted(message) {
+                    return (at, message.clone());
+                }
+                at += 1;
+            }
+            let message = self.messages.recv_timeout(PATIENCE).expect("the server says it");
+            self.heard(message);
+        }
+    }
+
+    /// Takes note of what the server says by itself, and answers what it asks; its answers are given back.
+    fn heard(&mut self, message: Value) -> Option<Value> {
+        if message.get("method").is_none() {
+            return Some(message);
+        }
+        if message["method"] == "textDocument/publishDiagnostics" {
+            let params = &message["params"];
+            let prefix = self.uri("");
+            let path = params["uri"].as_str().unwrap_or_default().strip_prefix(&prefix).unwrap_or_default();
+            let found = params["diagnostics"].as_array().cloned().unwrap_or_default();
+            self.pushed.insert(path.to_owned(), (params["version"].as_i64(), found));
+        }
+        if let Some(id) = message.get("id") {
+            self.send(&json!({ "jsonrpc": "2.0", "id": id, "result": null }));
+        }
+        self.told.push(message);
+        None
     }
 
     /// Asks and waits.

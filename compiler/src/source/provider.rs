@@ -1,7 +1,7 @@
 //! Where files come from: a disk, an editor's buffers, a published bundle, a test's map.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fs, io,
     path::{Path, PathBuf},
     sync::{
@@ -87,7 +87,7 @@ impl DiskSources {
     }
 
     /// A tree that may turn out to be no project: where a list of files would take in more than `limit` files and
-    /// directories, it is empty and [`exceeded`](Self::exceeded) says so.
+    /// directories, it is empty, as all later ones are, and [`exceeded`](Self::exceeded) says so.
     pub fn limited(root: impl Into<PathBuf>, limit: usize) -> Self {
         Self { limit, ..Self::new(root) }
     }
@@ -127,7 +127,12 @@ impl Sources for DiskSources {
 
     fn files_below(&self, path: &str) -> Vec<String> {
         let mut found = Vec::new();
+        // A list that was too long once is not asked of the disk again.
+        if self.exceeded() {
+            return found;
+        }
         let mut seen = 0_usize;
+        let mut linked: HashMap<PathBuf, usize> = HashMap::new();
         let start = path.trim_end_matches('/').to_owned();
         // Directories on the way down, as they really are: a link to one of them would be a loop.
         let mut pending = vec![(start, Vec::<PathBuf>::new())];
@@ -156,6 +161,11 @@ impl Sources for DiskSources {
                                 && !above.contains(&real)
                                 && above.len() < MAX_LINKED_DEPTH
                             {
+                                let times = linked.entry(real.clone()).or_default();
+                                *times += 1;
+                                if *times > MAX_LINKED_TIMES {
+                                    continue;
+                                }
                                 let mut way = above.clone();
                                 way.push(real);
                                 pending.push((relative, way));
@@ -174,6 +184,10 @@ impl Sources for DiskSources {
 
 /// Deepest way below linked directories.
 const MAX_LINKED_DEPTH: usize = 64;
+
+/// How often one directory may be linked into a tree. Directories that are full of links to each other have more ways
+/// through them than anybody can go.
+const MAX_LINKED_TIMES: usize = 64;
 
 fn real_ancestors(dir: &Path) -> Vec<PathBuf> {
     dir.canonicalize().map(|real| real.ancestors().map(Path::to_owned).collect()).unwrap_or_default()
@@ -252,5 +266,24 @@ mod tests {
         let (enough, few) = (DiskSources::limited(&root, 100), DiskSources::limited(&root, 5));
         assert_eq!((enough.files_below("states"), enough.exceeded()), (found, false));
         assert_eq!((few.files_below("states"), few.exceeded()), (Vec::new(), true));
+        // Nothing is asked of the disk after that.
+        assert_eq!(few.files_below("states/formula"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn directories_full_of_links_to_each_other_have_an_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let names: Vec<String> = (0..12).map(|n| format!("d{n}")).collect();
+        for name in &names {
+            fs::create_dir(dir.path().join(name)).unwrap();
+            fs::write(dir.path().join(name).join("a.zy"), "").unwrap();
+            for other in names.iter().filter(|other| *other != name) {
+                std::os::unix::fs::symlink(format!("../{other}"), dir.path().join(name).join(other)).unwrap();
+            }
+        }
+        // Without an end these would be eleven factorial ways.
+        let found = DiskSources::new(dir.path()).files_below("");
+        assert!(found.contains(&"d0/a.zy".to_owned()) && found.contains(&"d0/d11/a.zy".to_owned()));
+        assert!(found.len() <= names.len() * (MAX_LINKED_TIMES + 1), "{}", found.len());
     }
 }

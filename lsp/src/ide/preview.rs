@@ -114,11 +114,18 @@ pub struct Stage {
 
 impl Stage {
     /// Opens the project of a directory with the texts of open files.
-    pub fn open(root: &Path, open: Texts, registry: Arc<Registry>) -> Result<Self, String> {
+    ///
+    /// `files` gives the files of a directory.
+    pub fn open(
+        root: &Path,
+        open: Texts,
+        files: impl Fn(&Path) -> DiskSources + Send + Sync + 'static,
+        registry: Arc<Registry>,
+    ) -> Result<Self, String> {
         let base = root.to_owned();
-        let sources = Overlay { below: DiskSources::new(root), open };
+        let sources = Overlay { below: files(root), open };
         let options = OpenOptions {
-            outside: Some(Box::new(move |dir| Arc::new(DiskSources::new(base.join(dir))))),
+            outside: Some(Box::new(move |dir| Arc::new(files(&base.join(dir))))),
             ..OpenOptions::default()
         };
         let project = Project::open(Arc::new(sources), options).map_err(|e| e.to_string())?;

@@ -29,7 +29,7 @@ use gen_lsp_types::{
     DocumentChange, Location, OptionalVersionedTextDocumentIdentifier, Position, Range, TextDocumentEdit,
     TextDocumentIdentifier, TextEdit, WorkspaceEdit,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 use zester_compiler::{diagnostic::Edit, source::Span};
 
 impl Seen {
@@ -56,7 +56,7 @@ impl Seen {
         }
         let known = self.index.file(path).map(|f| f.tree.text.clone());
         let text = known.or_else(|| self.index.project.files().by_path(path).map(|f| f.text.clone()));
-        let text = text.or_else(|| std::fs::read_to_string(self.root.join(path)).ok().map(Into::into));
+        let text = text.or_else(|| self.index.project.read_text(path).ok().map(|(_, text)| text));
         Arc::new(Document::new(0, text.unwrap_or_else(|| "".into())))
     }
 
@@ -121,6 +121,8 @@ impl Seen {
     /// The project as it is in the editor now, for a preview.
     fn stage(&self) -> Result<crate::ide::preview::Stage, String> {
         let texts = self.open.iter().map(|(path, d)| (path.clone(), d.text.clone())).collect();
-        crate::ide::preview::Stage::open(&self.root, texts, self.index.registry.clone())
+        let max_files = self.client.options.max_files;
+        let files = move |dir: &Path| crate::server::files(dir, max_files);
+        crate::ide::preview::Stage::open(&self.root, texts, files, self.index.registry.clone())
     }
 }

@@ -1,6 +1,7 @@
 //! The thread that checks one project whenever its files change.
 
 use super::{
+    extent,
     files::Buffers,
     folder::{Checked, Glanced, Job},
     state::Event,
@@ -33,8 +34,11 @@ const OLDEST: Duration = Duration::from_secs(10);
 struct Checker {
     folder: usize,
     root: PathBuf,
+    /// Most files that are read, where the user says so.
+    max_files: Option<usize>,
     registry: Arc<Registry>,
     files: Arc<Files>,
+    disk: Arc<DiskSources>,
     buffers: Arc<Buffers>,
     snapshot: Arc<Snapshot>,
     project: Result<Arc<Project>, ConfigError>,
@@ -52,20 +56,23 @@ struct Checker {
 pub(super) fn run(
     folder: usize,
     root: PathBuf,
+    max_files: Option<usize>,
     registry: Arc<Registry>,
     jobs: &Receiver<Job>,
     events: &Sender<Event>,
 ) {
-    let disk = Arc::new(DiskSources::new(&root));
-    let buffers = Arc::new(Buffers::new(disk));
+    let disk = Arc::new(extent::files(&root, max_files));
+    let buffers = Arc::new(Buffers::new(disk.clone()));
     let snapshot = Arc::new(Snapshot::new(buffers.clone()));
     let files = Arc::new(Files::new());
-    let project = open(&root, &snapshot, &files);
+    let project = open(&root, max_files, &snapshot, &files);
     let mut checker = Checker {
         folder,
         root,
+        max_files,
         registry,
         files,
+        disk,
         buffers,
         snapshot,
         project,
@@ -137,12 +144,18 @@ pub(super) fn run(
     }
 }
 
-fn open(root: &Path, snapshot: &Arc<Snapshot>, files: &Arc<Files>) -> Result<Arc<Project>, ConfigError> {
+fn open(
+    root: &Path,
+    max_files: Option<usize>,
+    snapshot: &Arc<Snapshot>,
+    files: &Arc<Files>,
+) -> Result<Arc<Project>, ConfigError> {
     let base = root.to_owned();
     let options = OpenOptions {
         files: Some(files.clone()),
         outside: Some(Box::new(move |dir| {
-            Arc::new(Snapshot::new(Arc::new(DiskSources::new(base.join(dir)))))
+            // The configuration names it, so it is taken to be what it should be.
+            Arc::new(Snapshot::new(Arc::new(extent::files(&base.join(dir), max_files))))
         })),
         ..OpenOptions::default()
     };
@@ -169,7 +182,13 @@ impl Checker {
             }
         }
         if paths.iter().any(|p| p == CONFIG_FILE) || self.project.is_err() {
-            self.project = open(&self.root, &self.snapshot, &self.files);
+            if self.disk.exceeded() && paths.iter().any(|p| p == CONFIG_FILE) {
+                // Now it may be said that all the files are a project's.
+                self.disk = Arc::new(extent::files(&self.root, self.max_files));
+                self.buffers = Arc::new(self.buffers.over(self.disk.clone()));
+                self.snapshot = Arc::new(Snapshot::new(self.buffers.clone()));
+            }
+            self.project = open(&self.root, self.max_files, &self.snapshot, &self.files);
             self.session = Session::new();
             self.previous = None;
         }
@@ -200,6 +219,7 @@ impl Checker {
             problem: None,
             took: started.elapsed(),
             counted: 0,
+            notice: extent::too_large(&self.disk, self.max_files),
         };
         let project = match &self.project {
             Ok(project) => project,

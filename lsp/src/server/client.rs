@@ -45,6 +45,9 @@ pub(crate) struct Options {
     pub inlay_hints: Option<bool>,
     /// Whether lenses are shown above states.
     pub code_lens: Option<bool>,
+    /// Most files and directories that are read of a folder. What is said of it later is for folders that are opened
+    /// after that.
+    pub max_files: Option<usize>,
 }
 
 impl Options {

@@ -53,6 +53,12 @@ impl Buffers {
         Self { below, open: RwLock::default() }
     }
 
+    /// The same texts over other files.
+    pub fn over(&self, below: Arc<dyn Sources>) -> Self {
+        let open = self.open.read().unwrap_or_else(|e| e.into_inner()).clone();
+        Self { below, open: RwLock::new(open) }
+    }
+
     /// Sets or takes away the text of an open file.
     pub fn set(&self, path: &str, text: Option<&str>) {
         let mut open = self.open.write().unwrap_or_else(|e| e.into_inner());

@@ -58,6 +58,8 @@ pub(crate) struct Checked {
     pub took: Duration,
     /// How many files were read.
     pub counted: usize,
+    /// What the user should know of the check as a whole.
+    pub notice: Option<String>,
 }
 
 /// What is found at a glance in a file that is being edited, until the check that follows.
@@ -82,6 +84,8 @@ pub(crate) struct Folder {
     pub checked: Option<Arc<Checked>>,
     /// What was seen since then in files that are edited, by path.
     pub glanced: HashMap<String, Arc<Glanced>>,
+    /// What the user was told of the check as a whole.
+    pub notice: Option<String>,
     /// The last change that was sent to the check.
     pub sent: u64,
     /// The last change that a check came back from, in whatever way.
@@ -91,16 +95,22 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// Opens a project and begins to check it.
-    pub(super) fn open(number: usize, root: PathBuf, registry: Arc<Registry>, events: Sender<Event>) -> Self {
+    pub(super) fn open(
+        number: usize,
+        root: PathBuf,
+        max_files: Option<usize>,
+        registry: Arc<Registry>,
+        events: Sender<Event>,
+    ) -> Self {
         let (jobs, received) = unbounded();
         let at = root.clone();
         let started = std::thread::Builder::new()
             .name(format!("check {number}"))
-            .spawn(move || super::checker::run(number, at, registry, &received, &events));
+            .spawn(move || super::checker::run(number, at, max_files, registry, &received, &events));
         if let Err(error) = started {
             eprintln!("zester lsp: no thread can be started: {error}");
         }
-        Self { root, checked: None, glanced: HashMap::new(), sent: 0, done: 0, jobs }
+        Self { root, checked: None, glanced: HashMap::new(), notice: None, sent: 0, done: 0, jobs }
     }
 
     /// Tells the check of a change.

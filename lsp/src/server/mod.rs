@@ -9,6 +9,7 @@ mod checker;
 mod client;
 mod dispatch;
 mod documents;
+mod extent;
 mod files;
 mod folder;
 mod position;
@@ -19,6 +20,7 @@ mod state;
 pub(crate) use client::Client;
 pub(crate) use dispatch::{Answer, Ask};
 pub(crate) use documents::Document;
+pub(crate) use extent::files;
 pub(crate) use files::{path_of, uri_of};
 use folder::Folder;
 

@@ -202,7 +202,9 @@ impl<'c> State<'c> {
             return at;
         }
         let number = self.folders.len();
-        self.folders.push(Folder::open(number, root, self.registry.clone(), self.events.0.clone()));
+        let max_files = self.client.options.max_files;
+        let (registry, events) = (self.registry.clone(), self.events.0.clone());
+        self.folders.push(Folder::open(number, root, max_files, registry, events));
         number
     }
 
@@ -393,11 +395,17 @@ impl<'c> State<'c> {
                 let Some(folder) = self.folders.get_mut(checked.folder) else { return };
                 let first = folder.checked.is_none();
                 folder.done = folder.done.max(checked.revision);
+                let notice = std::mem::replace(&mut folder.notice, checked.notice.clone());
                 if let Some(problem) =
                     checked.problem.as_ref().filter(|_| first && checked.by_path.is_empty())
                 {
                     let message = format!("`{}` cannot be checked: {problem}", folder.root.display());
                     self.notify("window/showMessage", json!({ "type": 1, "message": message }));
+                }
+                if let Some(message) = checked.notice.as_ref().filter(|_| notice != checked.notice) {
+                    let params = json!({ "type": 2, "message": message });
+                    self.notify("window/showMessage", params.clone());
+                    self.notify("window/logMessage", params);
                 }
                 let counted = checked.counted;
                 let took = checked.took;
@@ -441,6 +449,7 @@ impl<'c> State<'c> {
                             problem: Some("the check failed".to_owned()),
                             took: std::time::Duration::ZERO,
                             counted: 0,
+                            notice: None,
                         }));
                     }
                 }

@@ -1,7 +1,8 @@
-//! The language server over its protocol, as an editor drives it: typing, random edits, cancellation, broken messages;
+//! The language server over its protocol, as an editor drives it: typing, random edits, cancellation, broken messages, directories without end;
 //! and in real editors.
 
 mod editors;
+mod huge;
 mod quality;
 mod sealing;
 mod typing;

@@ -12,6 +12,8 @@ export interface Settings {
   facts: string | null;
   inlayHints: boolean;
   codeLens: boolean;
+  /** Most files and directories that are read of a folder. */
+  maxFiles: number | null;
 }
 
 /** The command line of the server. */
@@ -32,6 +34,7 @@ export function initializationOptions(settings: Settings): object {
     facts: settings.facts ?? undefined,
     inlayHints: settings.inlayHints,
     codeLens: settings.codeLens,
+    maxFiles: settings.maxFiles ?? undefined,
   };
 }
 

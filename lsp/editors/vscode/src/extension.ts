@@ -15,6 +15,7 @@ function settings(): Settings {
     facts: section.get<string | null>("facts", null),
     inlayHints: section.get<boolean>("inlayHints", true),
     codeLens: section.get<boolean>("codeLens", true),
+    maxFiles: section.get<number | null>("maxFiles", null),
   };
 }
 

@@ -42,6 +42,7 @@ const settings: Settings = {
   facts: null,
   inlayHints: true,
   codeLens: true,
+  maxFiles: null,
 };
 const text = `include:
   - common
