@@ -2,6 +2,7 @@
 //! and in real editors.
 
 mod editors;
+mod glance;
 mod huge;
 mod quality;
 mod sealing;
