@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{Receiver, channel},
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -31,6 +32,8 @@ pub struct Manner<'a> {
 pub struct Editor {
     child: Child,
     input: Option<ChildStdin>,
+    /// What it says on stderr, when it has ended.
+    errors: Option<JoinHandle<String>>,
     messages: Receiver<Value>,
     root: PathBuf,
     next: i64,
@@ -73,8 +76,19 @@ impl Editor {
             .current_dir(root)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .expect("zester can be started");
+        let errors = child.stderr.take().expect("stderr");
+        let errors = std::thread::spawn(move || {
+            let mut said = String::new();
+            for line in BufReader::new(errors).lines().map_while(Result::ok) {
+                eprintln!("{line}");
+                said.push_str(&line);
+                said.push('\n');
+            }
+            said
+        });
         let output = child.stdout.take().expect("stdout");
         let (sender, messages) = channel();
         std::thread::spawn(move || {
@@ -90,6 +104,7 @@ impl Editor {
         let mut editor = Self {
             child,
             input,
+            errors: Some(errors),
             messages,
             root,
             next: 0,
@@ -290,11 +305,19 @@ impl Editor {
     /// Says goodbye; the exit status.
     ///
     /// # Panics
-    /// When the server does not end.
+    /// When the server does not end, or something in it panicked.
     pub fn stop(mut self) -> i32 {
         self.ask("shutdown", &Value::Null).expect("shutdown");
         self.tell("exit", &Value::Null);
-        self.child.wait().expect("the server ends").code().unwrap_or(-1)
+        self.ended()
+    }
+
+    /// Waits for the end. What panicked in a thread of the server was caught there, and is a defect all the same.
+    fn ended(&mut self) -> i32 {
+        let code = self.child.wait().expect("the server ends").code().unwrap_or(-1);
+        let said = self.errors.take().and_then(|errors| errors.join().ok()).unwrap_or_default();
+        assert!(!said.contains("panicked at"), "{said}");
+        code
     }
 
     /// Goes away without a word; the exit status.
@@ -303,7 +326,7 @@ impl Editor {
     /// When the server does not end.
     pub fn vanish(mut self) -> i32 {
         self.input = None;
-        self.child.wait().expect("the server ends").code().unwrap_or(-1)
+        self.ended()
     }
 }
 

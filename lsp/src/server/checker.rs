@@ -44,6 +44,9 @@ struct Checker {
     project: Result<Arc<Project>, ConfigError>,
     session: Session,
     previous: Option<Arc<Index>>,
+    /// What was known when the project could last be opened: requests go on with it while a configuration is being
+    /// written.
+    known: Option<Arc<Index>>,
     stale: VecDeque<Vec<FileId>>,
     /// Texts that were replaced since the last check that came to its end.
     replaced: Vec<FileId>,
@@ -78,6 +81,7 @@ pub(super) fn run(
         project,
         session: Session::new(),
         previous: None,
+        known: None,
         stale: VecDeque::new(),
         replaced: Vec::new(),
         found: Arc::default(),
@@ -225,6 +229,7 @@ impl Checker {
             Ok(project) => project,
             Err(error) => {
                 checked.problem = Some(error.to_string());
+                checked.index.clone_from(&self.known);
                 if let Some((diagnostics, files)) = error.diagnostics() {
                     checked.by_path = Arc::new(grouped(diagnostics.to_vec(), files));
                 }
@@ -239,6 +244,7 @@ impl Checker {
             Ok((report, index)) => {
                 let index = Arc::new(index);
                 self.previous = Some(index.clone());
+                self.known = Some(index.clone());
                 checked.index = Some(index);
                 checked.counted = report.counts.files;
                 checked.by_path = Arc::new(grouped(report.diagnostics, &self.files));

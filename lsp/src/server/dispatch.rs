@@ -195,7 +195,7 @@ impl State<'_> {
         let checked: Arc<Checked> = folder.checked.clone()?;
         let index = match &checked.index {
             Some(index) => index.clone(),
-            None => self.bare_index()?,
+            None => self.bare_index(&checked.files)?,
         };
         let known = uri.and_then(|uri| self.documents.get(&uri.0)).map(|(_, document)| document.clone());
         let document = known.unwrap_or_else(|| {

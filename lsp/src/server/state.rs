@@ -17,8 +17,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 use zester_compiler::{
-    project::Project,
+    project::{OpenOptions, Project},
     query::{Context, Index},
+    source::Files,
     syntax::Tree,
     types::Registry,
 };
@@ -465,10 +466,11 @@ impl<'c> State<'c> {
     }
 
     /// An index of a project that could not be opened: of no files, so that what the text alone says is still known.
-    pub fn bare_index(&self) -> Option<Arc<Index>> {
+    /// Places in it belong to `files`.
+    pub fn bare_index(&self, files: &Arc<Files>) -> Option<Arc<Index>> {
         let sources = zester_compiler::source::MemorySources::new();
-        let project =
-            Project::open(Arc::new(sources), zester_compiler::project::OpenOptions::default()).ok()?;
+        let options = OpenOptions { files: Some(files.clone()), ..OpenOptions::default() };
+        let project = Project::open(Arc::new(sources), options).ok()?;
         Some(Arc::new(Index::empty(Arc::new(project), self.registry.clone())))
     }
 }

@@ -4,6 +4,7 @@
 mod editors;
 mod glance;
 mod huge;
+mod letters;
 mod quality;
 mod sealing;
 mod typing;

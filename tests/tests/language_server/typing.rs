@@ -1,11 +1,12 @@
-//! Whatever is typed, every request is answered, nothing panics, and at rest the findings are those of `zester check`.
+//! Whatever is edited, every request is answered, nothing panics, and at rest the findings are those of `zester check`.
 
+use super::letters::{checked, fixtures, sources};
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, fs, path::Path};
-use zester_tests::{command, editor::Editor, repository};
+use std::{collections::BTreeMap, fs};
+use zester_tests::{command, editor::Editor};
 
 /// Requests about a place, in turn.
-const AT_PLACE: &[&str] = &[
+pub const AT_PLACE: &[&str] = &[
     "textDocument/completion",
     "textDocument/hover",
     "textDocument/definition",
@@ -14,7 +15,7 @@ const AT_PLACE: &[&str] = &[
     "textDocument/prepareCallHierarchy",
 ];
 /// Requests about a document.
-const OF_DOCUMENT: &[&str] = &[
+pub const OF_DOCUMENT: &[&str] = &[
     "textDocument/documentSymbol",
     "textDocument/foldingRange",
     "textDocument/documentLink",
@@ -24,55 +25,7 @@ const OF_DOCUMENT: &[&str] = &[
 /// A request that is refused with a reason.
 const REQUEST_FAILED: i64 = -32803;
 
-fn trees() -> Vec<std::path::PathBuf> {
-    let mut found: Vec<_> = fs::read_dir(repository().join("tests/fixtures/trees"))
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .filter(|p| p.is_dir())
-        .collect();
-    found.sort();
-    assert!(found.len() >= 4);
-    found
-}
-
-fn sources(root: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut pending = vec![root.to_owned()];
-    while let Some(dir) = pending.pop() {
-        for entry in fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()) {
-            let name = entry.to_string_lossy().into_owned();
-            if entry.is_dir() {
-                pending.push(entry);
-            } else if [".zy", ".sls", ".jinja"].iter().any(|e| name.ends_with(e)) {
-                found.push(entry.strip_prefix(root).unwrap().to_str().unwrap().to_owned());
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-/// What `zester check` finds, by file.
-fn checked(root: &Path) -> BTreeMap<String, Vec<(String, u64, String)>> {
-    let output = std::process::Command::new(command::zester())
-        .args(["check", "--output", "json"])
-        .current_dir(root)
-        .output()
-        .unwrap();
-    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let mut found: BTreeMap<String, Vec<(String, u64, String)>> = BTreeMap::new();
-    for d in document["diagnostics"].as_array().unwrap() {
-        let text = |key: &str| d[key].as_str().unwrap().to_owned();
-        let line = d["range"]["start"]["line"].as_u64().unwrap();
-        found.entry(text("file")).or_default().push((text("code"), line, text("message")));
-    }
-    for f in found.values_mut() {
-        f.sort();
-    }
-    found
-}
-
-fn of_document(place: &Value) -> Value {
+pub fn of_document(place: &Value) -> Value {
     let options = json!({ "tabSize": 2, "insertSpaces": true });
     json!({ "textDocument": place["textDocument"], "options": options })
 }
@@ -80,55 +33,6 @@ fn of_document(place: &Value) -> Value {
 fn ask(editor: &mut Editor, method: &str, params: &Value, about: &str) {
     if let Err((code, message)) = editor.ask(method, params) {
         assert_eq!(code, REQUEST_FAILED, "{method} {about}: {message}");
-    }
-}
-
-#[test]
-fn each_fixture_can_be_typed() {
-    for tree in trees() {
-        let dir = tempfile::tempdir().unwrap();
-        zester_tests::editor::copy(&tree, dir.path(), &[]);
-        let expected = checked(dir.path());
-        let mut editor = Editor::start(command::zester(), dir.path());
-        let mut turn = 0;
-        for path in sources(dir.path()) {
-            let text = fs::read_to_string(dir.path().join(&path)).unwrap();
-            editor.open(&path, "");
-            for (at, c) in text.char_indices() {
-                editor.edit(&path, at..at, c.encode_utf8(&mut [0; 4]));
-                turn += 1;
-                // Not at every letter: the debug build would take minutes.
-                if turn % 11 != 0 {
-                    continue;
-                }
-                let about =
-                    format!("{path} after {:?}", &text[text[..at].rfind('\n').map_or(0, |n| n + 1)..at]);
-                let place = editor.at(&path, at + c.len_utf8());
-                let round = turn / 11;
-                ask(&mut editor, AT_PLACE[round % AT_PLACE.len()], &place, &about);
-                if round % 5 == 0 {
-                    let method = OF_DOCUMENT[round / 5 % OF_DOCUMENT.len()];
-                    ask(&mut editor, method, &of_document(&place), &about);
-                }
-            }
-            assert_eq!(editor.text(&path), text);
-        }
-        for path in sources(dir.path()) {
-            let found = editor.findings(&path);
-            assert_eq!(
-                found,
-                expected.get(&path).cloned().unwrap_or_default(),
-                "{path} of {}",
-                tree.display()
-            );
-            // What was pushed last says the same.
-            let (version, pushed) = editor.pushed.get(&path).cloned().unwrap_or_default();
-            assert_eq!(pushed.len(), found.len(), "{path}");
-            if let Some(version) = version {
-                assert_eq!(version, editor.open[&path].0, "{path}");
-            }
-        }
-        assert_eq!(editor.stop(), 0);
     }
 }
 
@@ -190,9 +94,9 @@ fn random_edits_are_survived() {
     let seed = std::env::var("ZESTER_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(5);
     let rounds = std::env::var("ZESTER_CASES").ok().and_then(|s| s.parse().ok()).unwrap_or(400);
     let mut dice = Dice(u64::wrapping_mul(seed, 0x9e37_79b9_7f4a_7c15) | 1);
-    for tree in trees() {
-        let dir = tempfile::tempdir().unwrap();
-        zester_tests::editor::copy(&tree, dir.path(), &[]);
+    for (name, dir, is_tree) in fixtures() {
+        // The small ones are many.
+        let rounds = if is_tree { rounds } else { rounds / 20 };
         let expected = checked(dir.path());
         let mut editor = Editor::start(command::zester(), dir.path());
         let paths = sources(dir.path());
@@ -213,7 +117,8 @@ fn random_edits_are_survived() {
             editor.edit(path, start..end, new);
             let at = start + new.len();
             let mut params = editor.at(path, at);
-            let about = format!("round {round} of seed {seed}, {path} at {at}: {:?}", editor.text(path));
+            let about =
+                format!("{name}, round {round} of seed {seed}, {path} at {at}: {:?}", editor.text(path));
             match dice.roll(9) {
                 0 => {
                     params["newName"] = json!("other");
@@ -261,7 +166,7 @@ fn random_edits_are_survived() {
             assert_eq!(
                 editor.findings(path),
                 expected.get(path).cloned().unwrap_or_default(),
-                "{path}, seed {seed}"
+                "{name}: {path}, seed {seed}"
             );
         }
         assert_eq!(editor.stop(), 0);
