@@ -194,7 +194,7 @@ fn real_ancestors(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// Directories that are not part of a tree: those of version control, and those a build marked as its cache.
-fn is_foreign(name: &str, path: &Path) -> bool {
+pub fn is_foreign(name: &str, path: &Path) -> bool {
     matches!(name, ".git" | ".hg" | ".svn" | ".venv" | ".tox" | "__pycache__" | "node_modules")
         || (name == "target" && path.join("CACHEDIR.TAG").is_file())
 }

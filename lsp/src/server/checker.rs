@@ -19,7 +19,7 @@ use zester_compiler::{
     diagnostic::Diagnostic,
     project::{CONFIG_FILE, ConfigError, OpenOptions, Project},
     query::Index,
-    source::{DiskSources, FileId, Files, Snapshot},
+    source::{DiskSources, FileId, Files, Snapshot, Sources},
     types::Registry,
 };
 
@@ -27,6 +27,8 @@ use zester_compiler::{
 const KEPT_CHECKS: usize = 4;
 /// A check of the whole project waits so long for the next letter.
 const PAUSE: Duration = Duration::from_millis(40);
+/// Most projects that are opened because they lie in a folder.
+const MAX_NESTED: usize = 32;
 /// Letters interrupt the check of the whole project until the last one that came to its end is so old.
 const OLDEST: Duration = Duration::from_secs(10);
 
@@ -67,6 +69,15 @@ pub(super) fn run(
     let disk = Arc::new(extent::files(&root, max_files));
     let buffers = Arc::new(Buffers::new(disk.clone()));
     let snapshot = Arc::new(Snapshot::new(buffers.clone()));
+    let nested = nested(&root, &snapshot.files_below(""));
+    if !nested.is_empty() {
+        buffers.leave_out(nested.iter().map(|dir| format!("{dir}/")).collect());
+        snapshot.refresh();
+        let roots = nested.iter().map(|dir| root.join(dir)).collect();
+        if events.send(Event::Nested(roots)).is_err() {
+            return;
+        }
+    }
     let files = Arc::new(Files::new());
     let project = open(&root, max_files, &snapshot, &files);
     let mut checker = Checker {
@@ -146,6 +157,26 @@ pub(super) fn run(
             }
         }
     }
+}
+
+/// Directories below one that is no project itself, that are: a repository of several projects.
+fn nested(root: &Path, files: &[String]) -> Vec<String> {
+    if root.join(CONFIG_FILE).is_file() {
+        return Vec::new();
+    }
+    let mut found: Vec<String> = Vec::new();
+    let dirs = files.iter().filter_map(|file| file.strip_suffix(CONFIG_FILE)?.strip_suffix('/'));
+    for dir in dirs.take(MAX_NESTED) {
+        // What lies in one of them is its own affair. The list is sorted, the outer ones need not come first.
+        let inside = |outer: &String, inner: &str| {
+            inner.strip_prefix(outer.as_str()).is_some_and(|rest| rest.starts_with('/'))
+        };
+        if !found.iter().any(|outer| inside(outer, dir)) {
+            found.retain(|inner| !inside(&dir.to_owned(), inner));
+            found.push(dir.to_owned());
+        }
+    }
+    found
 }
 
 fn open(

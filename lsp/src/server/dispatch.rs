@@ -162,7 +162,7 @@ impl State<'_> {
                 Some((folder, inner)) if !whole => {
                     self.folders.get(*folder).is_some_and(|f| ready(f) || is_glanced(f, inner))
                 }
-                _ => self.folders.iter().all(ready),
+                _ => self.folders.iter().filter(|folder| !folder.closed).all(ready),
             };
             if !is_ready {
                 kept.push(Waiting { request, route });

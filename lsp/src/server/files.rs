@@ -46,17 +46,24 @@ pub(crate) fn uri_of(path: &Path) -> Uri {
 pub(super) struct Buffers {
     below: Arc<dyn Sources>,
     open: RwLock<BTreeMap<String, Arc<[u8]>>>,
+    /// Directories that are projects of their own, each with a `/` at its end: they are in no list.
+    nested: RwLock<Vec<String>>,
 }
 
 impl Buffers {
     pub fn new(below: Arc<dyn Sources>) -> Self {
-        Self { below, open: RwLock::default() }
+        Self { below, open: RwLock::default(), nested: RwLock::default() }
     }
 
     /// The same texts over other files.
     pub fn over(&self, below: Arc<dyn Sources>) -> Self {
         let open = self.open.read().unwrap_or_else(|e| e.into_inner()).clone();
-        Self { below, open: RwLock::new(open) }
+        Self { below, open: RwLock::new(open), nested: RwLock::default() }
+    }
+
+    /// Leaves directories out of the lists of files.
+    pub fn leave_out(&self, nested: Vec<String>) {
+        *self.nested.write().unwrap_or_else(|e| e.into_inner()) = nested;
     }
 
     /// Sets or takes away the text of an open file.
@@ -95,6 +102,10 @@ impl Sources for Buffers {
 
     fn files_below(&self, path: &str) -> Vec<String> {
         let mut files = self.below.files_below(path);
+        let nested = self.nested.read().unwrap_or_else(|e| e.into_inner());
+        if !nested.is_empty() {
+            files.retain(|file| !nested.iter().any(|dir| file.starts_with(dir)));
+        }
         let prefix = format!("{}/", path.trim_matches('/'));
         let open = self.open.read().unwrap_or_else(|e| e.into_inner());
         let fresh: Vec<String> = open

@@ -80,6 +80,8 @@ pub(crate) struct Glanced {
 pub(crate) struct Folder {
     /// Its directory.
     pub root: PathBuf,
+    /// Whether the client closed it. Its number stays its own.
+    pub closed: bool,
     /// What the last check found.
     pub checked: Option<Arc<Checked>>,
     /// What was seen since then in files that are edited, by path.
@@ -110,7 +112,25 @@ impl Folder {
         if let Err(error) = started {
             eprintln!("zester lsp: no thread can be started: {error}");
         }
-        Self { root, checked: None, glanced: HashMap::new(), notice: None, sent: 0, done: 0, jobs }
+        Self {
+            root,
+            closed: false,
+            checked: None,
+            glanced: HashMap::new(),
+            notice: None,
+            sent: 0,
+            done: 0,
+            jobs,
+        }
+    }
+
+    /// Ends its checks and forgets what they found.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+        self.checked = None;
+        self.glanced.clear();
+        // The thread ends when nobody can send it a job any more.
+        self.jobs = unbounded().0;
     }
 
     /// Tells the check of a change.

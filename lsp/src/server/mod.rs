@@ -12,6 +12,7 @@ mod documents;
 mod extent;
 mod files;
 mod folder;
+mod folders;
 mod position;
 mod publish;
 mod routes;

@@ -15,7 +15,15 @@ use zester_compiler::{
 /// What was sent, by address.
 #[derive(Default)]
 pub(super) struct Published {
-    sent: HashMap<String, (Option<i32>, Vec<Diagnostic>)>,
+    sent: HashMap<String, Sent>,
+}
+
+/// What was sent of one file.
+struct Sent {
+    /// By which folder.
+    folder: usize,
+    version: Option<i32>,
+    diagnostics: Vec<Diagnostic>,
 }
 
 /// Where the page of a code is.
@@ -70,20 +78,26 @@ pub(crate) fn to_protocol(
 impl State<'_> {
     /// Sends what changed in a project; whether something did. What is about a text that is older than the
     /// document's is not sent: the check of the newer one follows.
-    pub(super) fn publish(&mut self, folder: usize) -> bool {
-        let Some(folder) = self.folders.get(folder) else { return false };
+    pub(super) fn publish(&mut self, number: usize) -> bool {
+        let Some(folder) = self.folders.get(number) else { return false };
         let Some(checked) = folder.checked.clone() else { return false };
         let root = folder.root.clone();
         let open: HashMap<String, (String, i32, std::sync::Arc<str>)> = self
             .documents
             .iter()
             .filter_map(|(uri, (path, document))| {
-                Some((folder.inner(path)?, (uri.clone(), document.version, document.text.clone())))
+                let (owner, inner) = self.owner(path)?;
+                let of_document = (uri.clone(), document.version, document.text.clone());
+                (owner == number).then_some((inner, of_document))
             })
             .collect();
         let mut now: HashMap<String, (Option<i32>, Vec<Diagnostic>)> = HashMap::new();
         let mut held: Vec<String> = Vec::new();
         for (path, findings) in checked.by_path.iter() {
+            // A project inside of this one says itself what is in its files.
+            if self.owner(&root.join(path)).is_some_and(|(owner, _)| owner != number) {
+                continue;
+            }
             let (uri, version) = match open.get(path) {
                 Some((uri, version, text)) => {
                     let stale =
@@ -108,36 +122,56 @@ impl State<'_> {
                 now.entry(uri.clone()).or_insert((Some(*version), Vec::new()));
             }
         }
-        let prefix = uri_of(&root).0;
         let gone: Vec<String> = self
             .published
             .sent
-            .keys()
-            .filter(|uri| uri.starts_with(&prefix) && !now.contains_key(*uri) && !held.contains(uri))
+            .iter()
+            .filter(|(uri, sent)| sent.folder == number && !now.contains_key(*uri) && !held.contains(uri))
+            .map(|(uri, _)| uri)
             .filter(|uri| checked.revision >= folder.sent || !open.values().any(|(open, ..)| open == *uri))
             .cloned()
             .collect();
         for uri in gone {
             let was = self.published.sent.remove(&uri);
-            if was.is_some_and(|(_, diagnostics)| !diagnostics.is_empty()) {
+            if was.is_some_and(|was| !was.diagnostics.is_empty()) {
                 now.insert(uri, (None, Vec::new()));
             }
         }
         let mut changed = false;
         for (uri, (version, diagnostics)) in now {
-            changed |= self.send_findings(uri, version, diagnostics);
+            changed |= self.send_findings(number, uri, version, diagnostics);
         }
         changed
     }
 
-    /// Sends the findings of one file where they are others than before; whether they are.
-    fn send_findings(&mut self, uri: String, version: Option<i32>, diagnostics: Vec<Diagnostic>) -> bool {
-        let before = self.published.sent.get(&uri);
-        // An empty list that was never anything else is said once for each open document.
-        if before.is_some_and(|(v, d)| *d == diagnostics && (*v == version || version.is_none())) {
-            return false;
+    /// Takes back what was sent of a folder that is closed.
+    pub(super) fn unpublish(&mut self, number: usize) {
+        let of_folder = self.published.sent.iter().filter(|(_, sent)| sent.folder == number);
+        let gone: Vec<String> = of_folder.map(|(uri, _)| uri.clone()).collect();
+        for uri in gone {
+            self.send_findings(number, uri.clone(), None, Vec::new());
+            self.published.sent.remove(&uri);
         }
-        let changed = before.is_none_or(|(_, d)| *d != diagnostics);
+    }
+
+    /// Sends the findings of one file where they are others than before; whether they are.
+    fn send_findings(
+        &mut self,
+        folder: usize,
+        uri: String,
+        version: Option<i32>,
+        diagnostics: Vec<Diagnostic>,
+    ) -> bool {
+        let before = self.published.sent.get_mut(&uri);
+        // An empty list that was never anything else is said once for each open document.
+        let mut changed = true;
+        if let Some(before) = before {
+            before.folder = folder;
+            changed = before.diagnostics != diagnostics;
+            if !changed && (before.version == version || version.is_none()) {
+                return false;
+            }
+        }
         if !self.client.pulls {
             let mut params = json!({ "uri": uri, "diagnostics": diagnostics });
             if let Some(version) = version {
@@ -145,26 +179,26 @@ impl State<'_> {
             }
             self.notify("textDocument/publishDiagnostics", params);
         }
-        self.published.sent.insert(uri, (version, diagnostics));
+        self.published.sent.insert(uri, Sent { folder, version, diagnostics });
         changed
     }
 
     /// Sends what was seen in an edited document before the project is checked.
-    pub(super) fn publish_glance(&mut self, folder: usize, path: &str) {
+    pub(super) fn publish_glance(&mut self, number: usize, path: &str) {
         // Who asks, and cannot be told that there is more, waits for the check.
         if self.client.pulls && !self.client.refresh_diagnostics {
             return;
         }
-        let Some(folder) = self.folders.get(folder) else { return };
+        let Some(folder) = self.folders.get(number) else { return };
         let Some(checked) = folder.checked.clone() else { return };
         let document = self.documents.iter().find_map(|(uri, (at, document))| {
-            (folder.inner(at).as_deref() == Some(path)).then(|| (uri.clone(), document.clone()))
+            (self.owner(at)? == (number, path.to_owned())).then(|| (uri.clone(), document.clone()))
         });
         let Some((uri, document)) = document else { return };
         let Some(glanced) = folder.glance(path, &document.text).cloned() else { return };
         let root = folder.root.clone();
         let protocol = |f| to_protocol(f, &checked.files, &root, self.client.encoding);
         let diagnostics = glanced.found.iter().map(protocol).collect();
-        self.send_findings(uri, Some(document.version), diagnostics);
+        self.send_findings(number, uri, Some(document.version), diagnostics);
     }
 }

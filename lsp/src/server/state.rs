@@ -4,7 +4,7 @@ use super::{
     Client, Document, Helpers, ServerError,
     client::Options,
     dispatch::{Pool, Waiting},
-    folder::{Checked, Folder, Glanced, Job},
+    folder::{Checked, Folder, Glanced},
     path_of, publish, routes,
 };
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -28,6 +28,8 @@ use zester_compiler::{
 pub(super) enum Event {
     /// A check is done.
     Checked(Box<Checked>),
+    /// Directories with projects of their own in one that is none.
+    Nested(Vec<PathBuf>),
     /// An edited file was looked at, before the check.
     Glanced(Box<Glanced>),
     /// A check fell over a defect of ours.
@@ -91,9 +93,13 @@ pub(super) struct State<'c> {
     pub helpers: Helpers,
     pub published: publish::Published,
     pub waiting: Vec<Waiting>,
+    /// The directory with the nearest configuration above each directory of a file, where one is inside of the folder.
+    pub nearer: HashMap<PathBuf, Option<PathBuf>>,
+    /// Whether the first checks are being shown as progress.
+    progressing: bool,
     pub pool: Pool,
     revision: u64,
-    events: (Sender<Event>, Receiver<Event>),
+    pub events: (Sender<Event>, Receiver<Event>),
     next_id: i32,
     asked: HashMap<RequestId, Asked>,
     shutting_down: bool,
@@ -121,6 +127,8 @@ impl<'c> State<'c> {
             helpers,
             published: publish::Published::default(),
             waiting: Vec::new(),
+            nearer: HashMap::new(),
+            progressing: false,
             revision: 0,
             events: unbounded(),
             next_id: 0,
@@ -175,6 +183,7 @@ impl<'c> State<'c> {
             self.ask("window/workDoneProgress/create", json!({ "token": PROGRESS }), Asked::Nothing);
             let value = json!({ "kind": "begin", "title": "Checking", "message": "the whole project" });
             self.notify("$/progress", json!({ "token": PROGRESS, "value": value }));
+            self.progressing = true;
         }
     }
 
@@ -197,43 +206,9 @@ impl<'c> State<'c> {
         let _ = self.connection.sender.send(Request::new(id, method.to_owned(), params).into());
     }
 
-    fn open_folder(&mut self, path: &Path) -> usize {
-        let root = Folder::root_of(path);
-        if let Some(at) = self.folders.iter().position(|f| f.root == root) {
-            return at;
-        }
-        let number = self.folders.len();
-        let max_files = self.client.options.max_files;
-        let (registry, events) = (self.registry.clone(), self.events.0.clone());
-        self.folders.push(Folder::open(number, root, max_files, registry, events));
-        number
-    }
-
-    /// The project that a file belongs to, with the file's path in it. A file outside of all gets its own.
-    pub fn locate(&mut self, path: &Path) -> Option<(usize, String)> {
-        let best = |folders: &[Folder]| {
-            let fits = folders.iter().enumerate().filter_map(|(at, f)| Some((at, f.inner(path)?)));
-            fits.min_by_key(|(_, inner)| inner.len())
-        };
-        if let Some(found) = best(&self.folders) {
-            return Some(found);
-        }
-        let dir = path.parent()?;
-        self.open_folder(dir);
-        best(&self.folders)
-    }
-
-    fn next_revision(&mut self) -> u64 {
+    pub fn next_revision(&mut self) -> u64 {
         self.revision += 1;
         self.revision
-    }
-
-    fn send_text(&mut self, path: &Path, text: Option<Arc<str>>) {
-        let Some((folder, inner)) = self.locate(path) else { return };
-        let revision = self.next_revision();
-        if let Some(folder) = self.folders.get_mut(folder) {
-            folder.send(Job::Text { path: inner, text, revision });
-        }
     }
 
     fn request(&mut self, request: Request) {
@@ -323,13 +298,7 @@ impl<'c> State<'c> {
                 }
                 self.ask_configuration();
             }
-            "workspace/didChangeWorkspaceFolders" => {
-                let added = note.params.pointer("/event/added").and_then(Value::as_array);
-                let uris = added.into_iter().flatten().filter_map(|f| f.get("uri")?.as_str());
-                for path in uris.filter_map(|uri| path_of(&uri.into())).collect::<Vec<_>>() {
-                    self.open_folder(&path);
-                }
-            }
+            "workspace/didChangeWorkspaceFolders" => self.folders_changed(note),
             "$/cancelRequest" => {
                 if let Some(id) = note.params.get("id") {
                     self.cancel(id);
@@ -354,27 +323,6 @@ impl<'c> State<'c> {
         self.send_text(&path, Some(text));
     }
 
-    fn disk_changed(&mut self, paths: &[PathBuf]) {
-        let mut by_folder: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-        for path in paths {
-            let fits = self.folders.iter().enumerate().filter_map(|(at, f)| Some((at, f.inner(path)?)));
-            for (at, inner) in fits {
-                // What version control keeps for itself is no part of any tree.
-                if !inner.split('/').any(|s| matches!(s, ".git" | ".hg" | ".svn" | "target" | "node_modules"))
-                {
-                    by_folder.entry(at).or_default().push(inner);
-                }
-            }
-        }
-        for (at, paths) in by_folder {
-            let revision = self.next_revision();
-            if let Some(folder) = self.folders.get_mut(at) {
-                folder.send(Job::Disk { paths, revision });
-            }
-        }
-        self.peels = Arc::default();
-    }
-
     fn cancel(&mut self, id: &Value) {
         let id = match id {
             Value::Number(n) => n.as_i64().and_then(|n| i32::try_from(n).ok()).map(RequestId::from),
@@ -393,7 +341,8 @@ impl<'c> State<'c> {
     fn event(&mut self, event: Event) {
         match event {
             Event::Checked(checked) => {
-                let Some(folder) = self.folders.get_mut(checked.folder) else { return };
+                let folder = self.folders.get_mut(checked.folder).filter(|folder| !folder.closed);
+                let Some(folder) = folder else { return };
                 let first = folder.checked.is_none();
                 folder.done = folder.done.max(checked.revision);
                 let notice = std::mem::replace(&mut folder.notice, checked.notice.clone());
@@ -408,22 +357,21 @@ impl<'c> State<'c> {
                     self.notify("window/showMessage", params.clone());
                     self.notify("window/logMessage", params);
                 }
-                let counted = checked.counted;
-                let took = checked.took;
                 let number = checked.folder;
                 let checked = Arc::new(*checked);
                 if let Some(folder) = self.folders.get_mut(number) {
                     folder.glanced.retain(|_, glanced| glanced.revision > checked.revision);
                     folder.checked = Some(checked);
                 }
-                if first && self.client.progress {
-                    let message = format!("{counted} files in {} ms", took.as_millis());
-                    let value = json!({ "kind": "end", "message": message });
-                    self.notify("$/progress", json!({ "token": PROGRESS, "value": value }));
-                }
+                self.end_progress();
                 let changed = self.publish(number);
                 if self.client.pulls && self.client.refresh_diagnostics && changed && !first {
                     self.ask("workspace/diagnostic/refresh", Value::Null, Asked::Nothing);
+                }
+            }
+            Event::Nested(roots) => {
+                for root in roots {
+                    self.open_folder(&root);
                 }
             }
             Event::Glanced(glanced) => {
@@ -433,16 +381,16 @@ impl<'c> State<'c> {
                 folder.glanced.insert(path.clone(), Arc::new(*glanced));
                 self.publish_glance(number, &path);
             }
-            Event::CheckFailed { folder, revision } => {
+            Event::CheckFailed { folder: number, revision } => {
                 self.notify(
                     "window/logMessage",
                     json!({ "type": 1, "message": "a check failed by a defect of Zester's; its message is on stderr" }),
                 );
-                if let Some(folder) = self.folders.get_mut(folder) {
+                if let Some(folder) = self.folders.get_mut(number) {
                     folder.done = folder.done.max(revision);
                     if folder.checked.is_none() {
                         folder.checked = Some(Arc::new(Checked {
-                            folder: 0,
+                            folder: number,
                             revision,
                             index: None,
                             files: Arc::default(),
@@ -459,9 +407,29 @@ impl<'c> State<'c> {
         self.serve_waiting();
     }
 
+    /// Says that the first checks are done, when all are.
+    fn end_progress(&mut self) {
+        let open: Vec<&Folder> = self.folders.iter().filter(|folder| !folder.closed).collect();
+        if !self.progressing || open.iter().any(|folder| folder.checked.is_none()) {
+            return;
+        }
+        let checks = || open.iter().filter_map(|folder| folder.checked.as_ref());
+        let counted: usize = checks().map(|checked| checked.counted).sum();
+        // They run beside each other.
+        let took = checks().map(|checked| checked.took).max().unwrap_or_default();
+        let message = format!("{counted} files in {} ms", took.as_millis());
+        let value = json!({ "kind": "end", "message": message });
+        self.notify("$/progress", json!({ "token": PROGRESS, "value": value }));
+        self.progressing = false;
+    }
+
     /// Texts of the open documents of a project.
     pub fn open_in(&self, folder: &Folder) -> Arc<BTreeMap<String, Arc<Document>>> {
-        let open = self.documents.values().filter_map(|(path, d)| Some((folder.inner(path)?, d.clone())));
+        let owned = |path: &Path| {
+            let (owner, inner) = self.owner(path)?;
+            self.folders.get(owner).is_some_and(|owner| std::ptr::eq(owner, folder)).then_some(inner)
+        };
+        let open = self.documents.values().filter_map(|(path, d)| Some((owned(path)?, d.clone())));
         Arc::new(open.collect())
     }
 

@@ -2,6 +2,7 @@
 //! and in real editors.
 
 mod editors;
+mod folders;
 mod glance;
 mod huge;
 mod letters;
