@@ -15,6 +15,7 @@ mod mention;
 mod names;
 mod nodes;
 mod outline;
+mod peels;
 mod popular;
 mod rename;
 mod rename_given;

@@ -1,7 +1,7 @@
 //! Where files come from: a disk, an editor's buffers, a published bundle, a test's map.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     fs, io,
     path::{Path, PathBuf},
     sync::{
@@ -134,9 +134,10 @@ impl Sources for DiskSources {
         let mut seen = 0_usize;
         let mut linked: HashMap<PathBuf, usize> = HashMap::new();
         let start = path.trim_end_matches('/').to_owned();
-        // Directories on the way down, as they really are: a link to one of them would be a loop.
-        let mut pending = vec![(start, Vec::<PathBuf>::new())];
-        while let Some((dir, mut above)) = pending.pop() {
+        // Directories on the way down, as they really are: a link to one of them would be a loop. The nearest come
+        // first, so that what is linked too often is left out far below.
+        let mut pending = VecDeque::from([(start, Vec::<PathBuf>::new())]);
+        while let Some((dir, mut above)) = pending.pop_front() {
             let full = self.root.join(&dir);
             let Ok(entries) = fs::read_dir(&full) else { continue };
             for entry in entries.flatten() {
@@ -149,7 +150,7 @@ impl Sources for DiskSources {
                 let relative = if dir.is_empty() { name.clone() } else { format!("{dir}/{name}") };
                 match entry.file_type() {
                     Ok(kind) if kind.is_dir() && is_foreign(&name, &entry.path()) => {}
-                    Ok(kind) if kind.is_dir() => pending.push((relative, above.clone())),
+                    Ok(kind) if kind.is_dir() => pending.push_back((relative, above.clone())),
                     Ok(kind) if kind.is_file() => found.push(relative),
                     Ok(kind) if kind.is_symlink() => match fs::metadata(entry.path()) {
                         Ok(target) if target.is_file() => found.push(relative),
@@ -168,7 +169,7 @@ impl Sources for DiskSources {
                                 }
                                 let mut way = above.clone();
                                 way.push(real);
-                                pending.push((relative, way));
+                                pending.push_back((relative, way));
                             }
                         }
                         _ => {}

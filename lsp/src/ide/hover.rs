@@ -8,7 +8,7 @@ use zester_compiler::{
     query::{self, Context, Index, Kind, LocalKind, Mention, Role, Root, Symbol, Types},
     source::Span,
     syntax::{NodeKind, Tree},
-    target::{Subject, Target},
+    target::Target,
     types::Value,
 };
 
@@ -374,19 +374,8 @@ fn peels_of(index: &Index, target: &Target) -> String {
     if peels.is_empty() {
         return String::new();
     }
-    let matched: Vec<&str> = peels
-        .iter()
-        .filter(|peel| {
-            let subject = Subject {
-                id: &peel.facts.id,
-                facts: &peel.facts,
-                settings: &Value::Null,
-                nodegroups: &index.project.config().nodegroups,
-            };
-            target.matches(&subject).unwrap_or(false)
-        })
-        .map(|peel| peel.facts.id.as_str())
-        .collect();
+    // Of what settings decide nothing is said.
+    let Some(matched) = index.matching(target, &peels) else { return String::new() };
     let shown: Vec<String> = matched.iter().take(MAX_PLACES).map(|id| format!("`{id}`")).collect();
     let more = if matched.len() > MAX_PLACES { ", …" } else { "" };
     format!("\n{} of {} known peels: {}{more}\n", matched.len(), peels.len(), shown.join(", "))

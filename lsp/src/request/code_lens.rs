@@ -1,4 +1,4 @@
-//! `textDocument/codeLens`: who requires a state; who includes a file.
+//! `textDocument/codeLens`: who requires a state; who includes a file, and which peels get it.
 
 use crate::server::{Answer, Seen};
 use gen_lsp_types::{CodeLensParams, Location};
@@ -8,6 +8,9 @@ use zester_compiler::{
     check::UnitKind,
     query::{Role, Symbol},
 };
+
+/// Peels that are named, where there are no more.
+const MAX_NAMED: usize = 3;
 
 /// Lenses above states and at the top of a file.
 pub fn answer(seen: &Seen, _: CodeLensParams) -> Answer<Vec<Value>> {
@@ -50,6 +53,10 @@ pub fn answer(seen: &Seen, _: CodeLensParams) -> Answer<Vec<Value>> {
         }
     }
     let mut found = Vec::new();
+    if let Some(title) = peels(seen) {
+        let range = gen_lsp_types::Range::default();
+        found.push(json!({ "range": range, "command": { "title": title, "command": "" } }));
+    }
     if !files.is_empty() {
         found.push(lens(
             seen,
@@ -66,6 +73,22 @@ pub fn answer(seen: &Seen, _: CodeLensParams) -> Answer<Vec<Value>> {
         }
     }
     Ok(found)
+}
+
+/// Which of the known peels get the file.
+fn peels(seen: &Seen) -> Option<String> {
+    let known = seen.inventory();
+    let found = seen.index.peels_of(&seen.path, &known)?;
+    let all = known.len();
+    let few: Vec<&str> = found.iter().copied().take(MAX_NAMED).collect();
+    match found.len() {
+        _ if all == 0 => None,
+        0 => Some(format!("for none of {all} known peels")),
+        1 if all == 1 => Some(format!("for {}", few.join(", "))),
+        n if n == all => Some(format!("for all {all} known peels")),
+        n if n <= MAX_NAMED => Some(format!("for {} of {all} known peels", few.join(", "))),
+        n => Some(format!("for {n} of {all} known peels")),
+    }
 }
 
 fn lens(seen: &Seen, span: zester_compiler::source::Span, word: &str, places: Vec<Location>) -> Value {

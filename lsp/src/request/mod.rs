@@ -30,7 +30,7 @@ use gen_lsp_types::{
     TextDocumentIdentifier, TextEdit, WorkspaceEdit,
 };
 use std::{collections::BTreeMap, path::Path, sync::Arc};
-use zester_compiler::{diagnostic::Edit, source::Span};
+use zester_compiler::{diagnostic::Edit, project::KnownPeel, source::Span};
 
 impl Seen {
     /// The document's lines.
@@ -116,6 +116,13 @@ impl Seen {
         let chosen = self.stage().ok()?.choose(options.peel.as_deref(), options.facts.as_deref()).ok()?;
         known.insert(self.root.clone(), chosen.clone());
         Some(chosen)
+    }
+
+    /// The peels whose facts the project keeps; read once, until files change.
+    fn inventory(&self) -> Arc<Vec<KnownPeel>> {
+        let mut known = self.peels.inventory.lock().unwrap_or_else(|e| e.into_inner());
+        let read = || Arc::new(self.index.project.inventory().unwrap_or_default());
+        known.entry(self.root.clone()).or_insert_with(read).clone()
     }
 
     /// The project as it is in the editor now, for a preview.

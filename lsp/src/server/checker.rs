@@ -52,6 +52,8 @@ struct Checker {
     stale: VecDeque<Vec<FileId>>,
     /// Texts that were replaced since the last check that came to its end.
     replaced: Vec<FileId>,
+    /// Their paths, with those of files that are new.
+    touched: BTreeSet<String>,
     /// What the last check found that came to its end, and when that was.
     found: Arc<BTreeMap<String, Vec<Diagnostic>>>,
     ended: Instant,
@@ -95,6 +97,7 @@ pub(super) fn run(
         known: None,
         stale: VecDeque::new(),
         replaced: Vec::new(),
+        touched: BTreeSet::new(),
         found: Arc::default(),
         ended: Instant::now(),
     };
@@ -210,6 +213,7 @@ impl Checker {
 
     fn changed(&mut self, paths: &[String]) {
         self.snapshot.changed(paths.iter().map(String::as_str));
+        self.touched.extend(paths.iter().cloned());
         for path in paths {
             self.replaced.extend(self.files.by_path(path).map(|f| f.id));
             if let Ok(project) = &self.project {
@@ -254,6 +258,7 @@ impl Checker {
             problem: None,
             took: started.elapsed(),
             counted: 0,
+            touched: BTreeSet::new(),
             notice: extent::too_large(&self.disk, self.max_files),
         };
         let project = match &self.project {
@@ -285,6 +290,7 @@ impl Checker {
             Err(error) => checked.problem = Some(error.to_string()),
         }
         checked.took = started.elapsed();
+        checked.touched = std::mem::take(&mut self.touched);
         self.ended = Instant::now();
         self.stale.push_back(std::mem::take(&mut self.replaced));
         while self.stale.len() > KEPT_CHECKS {

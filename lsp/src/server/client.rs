@@ -19,6 +19,10 @@ pub(crate) struct Client {
     pub pulls: bool,
     /// It can be asked to ask again.
     pub refresh_diagnostics: bool,
+    /// It can be asked to ask for lenses again.
+    pub refresh_lenses: bool,
+    /// It can be asked to ask for hints again.
+    pub refresh_hints: bool,
     /// Watching of files can be asked for.
     pub watches: bool,
     /// Progress can be shown.
@@ -96,6 +100,8 @@ impl Client {
             snippets: completion.snippet_support.unwrap_or(false),
             pulls: text.diagnostic.is_some(),
             refresh_diagnostics: workspace.diagnostics.and_then(|d| d.refresh_support).unwrap_or(false),
+            refresh_lenses: workspace.code_lens.and_then(|l| l.refresh_support).unwrap_or(false),
+            refresh_hints: workspace.inlay_hint.and_then(|h| h.refresh_support).unwrap_or(false),
             watches: workspace.did_change_watched_files.and_then(|w| w.dynamic_registration).unwrap_or(false),
             progress: window.and_then(|w| w.work_done_progress).unwrap_or(false),
             configuration: workspace.configuration.unwrap_or(false),

@@ -3,7 +3,7 @@
 use super::state::Event;
 use crossbeam_channel::{Sender, unbounded};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -58,6 +58,8 @@ pub(crate) struct Checked {
     pub took: Duration,
     /// How many files were read.
     pub counted: usize,
+    /// Files that changed since the check before it.
+    pub touched: BTreeSet<String>,
     /// What the user should know of the check as a whole.
     pub notice: Option<String>,
 }

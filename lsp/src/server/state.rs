@@ -12,12 +12,12 @@ use gen_lsp_types::Uri;
 use lsp_server::{Connection, ErrorCode, Message, Notification, Request, RequestId, Response};
 use serde_json::{Value, json};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 use zester_compiler::{
-    project::{OpenOptions, Project},
+    project::{KnownPeel, OpenOptions, Project},
     query::{Context, Index},
     source::Files,
     syntax::Tree,
@@ -40,6 +40,8 @@ pub(super) enum Event {
 #[derive(Default)]
 pub(crate) struct Peels {
     pub(crate) known: Mutex<HashMap<PathBuf, crate::ide::preview::Chosen>>,
+    /// All known peels of each project.
+    pub(crate) inventory: Mutex<HashMap<PathBuf, Arc<Vec<KnownPeel>>>>,
     /// The last semantic tokens of each document, by its address.
     pub(crate) tokens: Mutex<HashMap<String, (String, Vec<u32>)>>,
 }
@@ -251,6 +253,7 @@ impl<'c> State<'c> {
             client.options = options;
             self.client = Arc::new(client);
             self.peels = Arc::default();
+            self.refresh_shown();
         }
     }
 
@@ -364,6 +367,14 @@ impl<'c> State<'c> {
                     folder.checked = Some(checked);
                 }
                 self.end_progress();
+                // What is shown between the lines of other documents may depend on what was edited.
+                let others = |folder: &Folder| {
+                    let touched = folder.checked.as_ref().map(|checked| &checked.touched);
+                    self.open_in(folder).keys().any(|path| touched.is_some_and(|t| !t.contains(path)))
+                };
+                if !first && self.folders.get(number).is_some_and(others) {
+                    self.refresh_shown();
+                }
                 let changed = self.publish(number);
                 if self.client.pulls && self.client.refresh_diagnostics && changed && !first {
                     self.ask("workspace/diagnostic/refresh", Value::Null, Asked::Nothing);
@@ -399,12 +410,23 @@ impl<'c> State<'c> {
                             took: std::time::Duration::ZERO,
                             counted: 0,
                             notice: None,
+                            touched: BTreeSet::new(),
                         }));
                     }
                 }
             }
         }
         self.serve_waiting();
+    }
+
+    /// Asks the client to ask again for what it shows between the lines: lenses and hints.
+    fn refresh_shown(&mut self) {
+        if self.client.refresh_lenses {
+            self.ask("workspace/codeLens/refresh", Value::Null, Asked::Nothing);
+        }
+        if self.client.refresh_hints {
+            self.ask("workspace/inlayHint/refresh", Value::Null, Asked::Nothing);
+        }
     }
 
     /// Says that the first checks are done, when all are.

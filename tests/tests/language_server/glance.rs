@@ -143,3 +143,33 @@ fn the_first_check_is_shown_as_progress() {
     assert_eq!(editor.told.iter().filter(|m| m["method"] == "$/progress").count(), 2);
     assert_eq!(editor.stop(), 0);
 }
+
+#[test]
+fn lenses_and_hints_are_asked_for_again_when_another_file_changed_what_they_say() {
+    let dir = project();
+    let capabilities = json!({
+        "workspace": { "codeLens": { "refreshSupport": true }, "inlayHint": { "refreshSupport": true } },
+    });
+    let mut editor = Editor::start_as(zester(), dir.path(), &Manner { capabilities, ..Manner::default() });
+    editor.open("states/a.zy", RIGHT);
+    editor.findings("states/a.zy");
+    let asked =
+        |editor: &Editor| editor.told.iter().filter(|m| m["method"] == "workspace/codeLens/refresh").count();
+    // Of the document that is edited the client knows it.
+    replace(&mut editor, WRONG);
+    editor.findings("states/a.zy");
+    assert_eq!(asked(&editor), 0);
+    let other = fs::read_to_string(dir.path().join("states/b.zy")).unwrap();
+    editor.open("states/b.zy", &other);
+    editor.findings("states/b.zy");
+    let before = editor.told.len();
+    replace(&mut editor, RIGHT);
+    editor.hear(before, |m| m["method"] == "workspace/codeLens/refresh");
+    editor.hear(before, |m| m["method"] == "workspace/inlayHint/refresh");
+    // Another peel has other values.
+    let before = editor.told.len();
+    editor
+        .tell("workspace/didChangeConfiguration", &json!({ "settings": { "zester": { "peel": "web-01" } } }));
+    editor.hear(before, |m| m["method"] == "workspace/inlayHint/refresh");
+    assert_eq!(editor.stop(), 0);
+}

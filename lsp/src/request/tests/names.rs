@@ -39,6 +39,7 @@ fn hovers_say_what_a_name_is() {
         ("{{ nginx.package }}", "{{ sett<|>ings.nginx.port }}", "The peel's settings."),
         ("{{ site('example', port) }}", "{{ si<|>te('example', port) }}", "{% macro site(name, port=80) %}"),
         ("  N@web:", "  N@w<|>eb:", "1 of 1 known peels: `web-01`"),
+        ("  N@web:", "  I@role:w<|>eb:", "The target `I@role:web`\n"),
         ("base:\n  N@web:\n    - web\n  '*':", "base:\n  N@web:\n    - web\n  '<|>*':", "1 of 1 known peels"),
     ] {
         let found = hover(&with(line, by));

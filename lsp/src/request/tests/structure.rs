@@ -105,7 +105,7 @@ fn lenses_and_hierarchies() {
     let found = editor.at_cursor("textDocument/codeLens", &json!({})).unwrap();
     let titles: Vec<&str> =
         found.as_array().unwrap().iter().map(|l| l["command"]["title"].as_str().unwrap()).collect();
-    assert_eq!(titles, ["named in 1 place", "named in 2 places"]);
+    assert_eq!(titles, ["for web-01", "named in 1 place", "named in 2 places"]);
     let mut editor = opened("  - common", "  - com<|>mon");
     let item = editor.at_cursor("textDocument/prepareCallHierarchy", &json!({})).unwrap()[0].clone();
     assert_eq!(item["name"], "common");
@@ -114,6 +114,32 @@ fn lenses_and_hierarchies() {
         found.as_array().unwrap().iter().map(|c| c["from"]["name"].as_str().unwrap()).collect();
     names.sort_unstable();
     assert_eq!(names, ["top", "web"]);
+}
+
+#[test]
+fn lenses_say_which_peels_get_a_file() {
+    let title = |tree: &str| {
+        let mut editor = Editor::open(tree);
+        let found = editor.at_cursor("textDocument/codeLens", &json!({})).unwrap();
+        let titles =
+            found.as_array().unwrap().iter().map(|l| l["command"]["title"].as_str().unwrap().to_owned());
+        titles.filter(|title| title.starts_with("for ")).collect::<Vec<_>>().join("; ")
+    };
+    let more = "-- facts/db-01.yaml\nos: {family: redhat}\n-- facts/db-02.yaml\nos: {family: redhat}\n";
+    let tree = |cursor: &str| format!("{}{more}", PROJECT.replacen(cursor, &format!("<|>{cursor}"), 1));
+    assert_eq!(title(&tree("nginx:\n  pkg.installed:")), "for web-01 of 3 known peels");
+    // What includes it brings it along, too.
+    assert_eq!(title(&tree("# What every machine has.")), "for all 3 known peels");
+    let common = tree("# What every machine has.");
+    let facts = common.replace("  '*':\n    - common\n", "  G@os.family:suse:\n    - common\n");
+    assert_eq!(title(&facts), "for web-01 of 3 known peels");
+    assert_eq!(
+        title(&tree("nginx:\n  pkg.installed:").replace("  N@web:", "  x*:")),
+        "for none of 3 known peels"
+    );
+    // What settings or templates decide is not said.
+    assert_eq!(title(&common.replace("  '*':\n    - common\n", "  I@role:x:\n    - common\n")), "");
+    assert_eq!(title(&common.replace("  '*':\n    - common\n", "  '{{ x }}':\n    - common\n")), "");
 }
 
 #[test]
