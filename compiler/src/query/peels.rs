@@ -1,6 +1,6 @@
 //! Which of the known peels a target matches, and a file is for: as far as their facts decide it.
 
-use super::{Index, nodes};
+use super::{Index, IndexedFile, nodes};
 use crate::{
     check::workspace::UnitKind,
     project::{KnownPeel, TreeKind},
@@ -41,9 +41,18 @@ impl Index {
     }
 
     /// The peels that get a state file by the top files: themselves, or through files that include it, whatever
-    /// conditions stand around that. `None` where it cannot be told: a top file is computed, or settings have a say.
+    /// conditions stand around that. `None` where it cannot be told: a top file or an include is computed, or settings
+    /// have a say.
     pub fn peels_of<'p>(&self, path: &str, peels: &'p [KnownPeel]) -> Option<BTreeSet<&'p str>> {
         let reaching = self.reaching(path);
+        let (.., reference) = self.project.reference_of(path)?;
+        let may_include = |file: &IndexedFile| {
+            let computed = file.summary.includes.iter().filter(|include| include.name.text().is_none());
+            file.summary.includes_open || computed.into_iter().any(|include| include.name.matches(&reference))
+        };
+        if self.files().any(|file| !reaching.contains(&file.path) && may_include(file)) {
+            return None;
+        }
         let mut found = BTreeSet::new();
         for top in self.files().filter(|file| file.context.kind == UnitKind::Top(TreeKind::States)) {
             let template = &top.tree.template;

@@ -51,8 +51,8 @@ pub(super) fn rename(
             }
         }
     }
-    for edits in outcome.values_mut() {
-        edits.iter_mut().for_each(|edit| new.clone_into(&mut edit.text));
+    for edit in outcome.values_mut().flatten() {
+        new.clone_into(&mut edit.text);
     }
     Ok(outcome)
 }

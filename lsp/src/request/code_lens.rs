@@ -82,8 +82,8 @@ fn peels(seen: &Seen) -> Option<String> {
     let all = known.len();
     let few: Vec<&str> = found.iter().copied().take(MAX_NAMED).collect();
     match found.len() {
-        _ if all == 0 => None,
-        0 => Some(format!("for none of {all} known peels")),
+        // It may be there for orchestrations, or to be applied by hand.
+        0 => None,
         1 if all == 1 => Some(format!("for {}", few.join(", "))),
         n if n == all => Some(format!("for all {all} known peels")),
         n if n <= MAX_NAMED => Some(format!("for {} of {all} known peels", few.join(", "))),

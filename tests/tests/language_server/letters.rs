@@ -39,6 +39,10 @@ pub fn fixtures() -> Vec<(String, TempDir, bool)> {
     all
 }
 
+fn is(path: &str, extension: &str) -> bool {
+    Path::new(path).extension().is_some_and(|e| e == extension)
+}
+
 /// The files of a directory that somebody types.
 pub fn sources(root: &Path) -> Vec<String> {
     let mut found = Vec::new();
@@ -48,7 +52,7 @@ pub fn sources(root: &Path) -> Vec<String> {
             let path = entry.strip_prefix(root).unwrap().to_str().unwrap_or_default().to_owned();
             if entry.is_dir() {
                 pending.push(entry);
-            } else if !path.ends_with(".txt") && fs::read_to_string(&entry).is_ok() {
+            } else if !is(&path, "txt") && fs::read_to_string(&entry).is_ok() {
                 found.push(path);
             }
         }
@@ -93,7 +97,7 @@ fn found(editor: &mut Editor, paths: &[String]) -> BTreeMap<String, Vec<(String,
 fn type_file(editor: &mut Editor, name: &str, root: &Path, paths: &[String], path: &str, turn: &mut usize) {
     let text = fs::read_to_string(root.join(path)).unwrap();
     // What a configuration means while it is half-written, only its end says.
-    let is_config = path.ends_with(".yaml");
+    let is_config = is(path, "yaml");
     let middle = text.char_indices().nth(text.chars().count() / 2).map_or(0, |(at, _)| at);
     editor.open(path, "");
     for (at, c) in text.char_indices() {
@@ -104,7 +108,7 @@ fn type_file(editor: &mut Editor, name: &str, root: &Path, paths: &[String], pat
         }
         editor.edit(path, at..at, c.encode_utf8(&mut [0; 4]));
         *turn += 1;
-        if *turn % STRIDE != 0 {
+        if !turn.is_multiple_of(STRIDE) {
             continue;
         }
         let line = text[..at].rfind('\n').map_or(0, |n| n + 1);
@@ -117,10 +121,10 @@ fn type_file(editor: &mut Editor, name: &str, root: &Path, paths: &[String], pat
             }
         };
         ask(AT_PLACE[round % AT_PLACE.len()], &place);
-        if round % 5 == 0 {
+        if round.is_multiple_of(5) {
             ask(OF_DOCUMENT[round / 5 % OF_DOCUMENT.len()], &of_document(&place));
         }
-        if round % 7 == 0 {
+        if round.is_multiple_of(7) {
             let mut params = place.clone();
             params["range"] = json!({ "start": place["position"], "end": place["position"] });
             params["context"] = json!({ "diagnostics": [] });
