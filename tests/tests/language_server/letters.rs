@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use zester_tests::{archive, command, editor::Editor, repository};
 
 /// Letters between two requests.
-const STRIDE: usize = 11;
+const STRIDE: usize = 17;
 
 /// Copies of all fixtures that are read as projects, with their names, and whether each is a whole tree.
 pub fn fixtures() -> Vec<(String, TempDir, bool)> {

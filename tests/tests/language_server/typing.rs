@@ -92,7 +92,7 @@ impl Dice {
 #[test]
 fn random_edits_are_survived() {
     let seed = std::env::var("ZESTER_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(5);
-    let rounds = std::env::var("ZESTER_CASES").ok().and_then(|s| s.parse().ok()).unwrap_or(400);
+    let rounds = std::env::var("ZESTER_CASES").ok().and_then(|s| s.parse().ok()).unwrap_or(240);
     let mut dice = Dice(u64::wrapping_mul(seed, 0x9e37_79b9_7f4a_7c15) | 1);
     for (name, dir, is_tree) in fixtures() {
         // The small ones are many.
