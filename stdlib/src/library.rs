@@ -15,6 +15,11 @@ pub trait StateFunction: Send + Sync {
 
     /// See [`State::watched`].
     fn watched(&self, cx: &Context) -> Result<Option<Plan<'_>>, Failure>;
+
+    /// See [`State::reacts_to_onchanges`].
+    fn reacts_to_onchanges(&self) -> bool {
+        false
+    }
 }
 
 impl<T: State> StateFunction for T {
@@ -24,6 +29,10 @@ impl<T: State> StateFunction for T {
 
     fn watched(&self, cx: &Context) -> Result<Option<Plan<'_>>, Failure> {
         State::watched(self, cx)
+    }
+
+    fn reacts_to_onchanges(&self) -> bool {
+        State::reacts_to_onchanges(self)
     }
 }
 

@@ -112,4 +112,10 @@ pub trait State: Arguments + Send + Sync {
     fn watched(&self, _cx: &Context) -> Result<Option<Plan<'_>>, Failure> {
         Ok(None)
     }
+
+    /// Whether a change that the state waited for with `onchanges` counts as a watched one: for functions whose use is to act then, and
+    /// that would otherwise find nothing to do.
+    fn reacts_to_onchanges(&self) -> bool {
+        false
+    }
 }

@@ -7,10 +7,7 @@ use zester_compiler::ir::Requisite;
 #[derive(Clone, PartialEq, Debug)]
 pub enum Verdict {
     /// It runs.
-    Run {
-        /// A watched state changed.
-        watched: bool,
-    },
+    Run(Occasion),
     /// It does not run.
     Skip {
         /// Why.
@@ -18,6 +15,17 @@ pub enum Verdict {
         /// In words, with the first cause.
         comment: String,
     },
+}
+
+/// What makes a state run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Occasion {
+    /// Its turn.
+    Turn,
+    /// A change that it waited for with `onchanges`.
+    Change,
+    /// A change of a watched state.
+    Watched,
 }
 
 /// A finished state, and where its failure began.
@@ -113,6 +121,11 @@ pub fn judge(targets: &[(Requisite, &Finished)]) -> Verdict {
             comment: "nothing it waits for changed".to_owned(),
         };
     }
-    let watched = of(&[Watch, WatchAny]).iter().any(|f| f.changed());
-    Verdict::Run { watched }
+    Verdict::Run(if of(&[Watch, WatchAny]).iter().any(|f| f.changed()) {
+        Occasion::Watched
+    } else if onchanges.is_empty() && onchanges_any.is_empty() {
+        Occasion::Turn
+    } else {
+        Occasion::Change
+    })
 }

@@ -1,6 +1,7 @@
 //! One state: guards, plan, application, check, retries.
 
 use super::{
+    gate::Occasion,
     guard,
     result::{Outcome, SkipReason, StateResult},
 };
@@ -47,7 +48,7 @@ pub fn context(base: &Context, node: &Node) -> Context {
 }
 
 /// Runs a state: guards first, then its function, again while `retry` asks for it.
-pub fn run(node: &Node, cx: &Context, watched: bool) -> Ended {
+pub fn run(node: &Node, cx: &Context, occasion: Occasion) -> Ended {
     match guarded(node, cx) {
         Ok(None) => {}
         Ok(Some(comment)) => return Ended::skipped(SkipReason::GuardNotMet, comment),
@@ -55,7 +56,7 @@ pub fn run(node: &Node, cx: &Context, watched: bool) -> Ended {
     }
     let retry = node.attributes.retry.as_ref().filter(|_| !cx.test);
     let attempts = retry.map_or(1, |r| r.attempts.max(1));
-    let mut ended = attempt(node, cx, watched);
+    let mut ended = attempt(node, cx, occasion);
     for round in 1..attempts {
         let Some(retry) = retry else { break };
         let good = ended.outcome != Outcome::Failed;
@@ -67,7 +68,7 @@ pub fn run(node: &Node, cx: &Context, watched: bool) -> Ended {
         if !wait(retry.interval + spread, cx) {
             break;
         }
-        ended = attempt(node, cx, watched);
+        ended = attempt(node, cx, occasion);
         ended.comment = format!("{} (attempt {})", ended.comment, round + 1);
     }
     ended
@@ -78,7 +79,7 @@ pub fn forecast(node: &Node, cx: &Context) -> Ended {
     let mut cx = cx.clone();
     cx.test = true;
     match guarded(node, &cx) {
-        Ok(None) => attempt(node, &cx, false),
+        Ok(None) => attempt(node, &cx, Occasion::Turn),
         Ok(Some(comment)) => Ended::skipped(SkipReason::GuardNotMet, comment),
         Err(message) => Ended::failed(Failure::new(message)),
     }
@@ -107,13 +108,13 @@ fn wait(seconds: f64, cx: &Context) -> bool {
     true
 }
 
-fn attempt(node: &Node, cx: &Context, watched: bool) -> Ended {
+fn attempt(node: &Node, cx: &Context, occasion: Occasion) -> Ended {
     let function = match cx.library.build(&node.function.to_string(), &node.args) {
         Ok(function) => function,
         Err(message) => return Ended::failed(Failure::new(message)),
     };
     // A defect in one function must not take the run, nor the report of what was done, with it.
-    let ended = catch_unwind(AssertUnwindSafe(|| perform(node, function.as_ref(), cx, watched)));
+    let ended = catch_unwind(AssertUnwindSafe(|| perform(node, function.as_ref(), cx, occasion)));
     ended.unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<&str>()
@@ -127,14 +128,19 @@ fn attempt(node: &Node, cx: &Context, watched: bool) -> Ended {
     })
 }
 
-fn perform(node: &Node, function: &dyn StateFunction, cx: &Context, watched: bool) -> Ended {
+fn perform(node: &Node, function: &dyn StateFunction, cx: &Context, occasion: Occasion) -> Ended {
     let plan = match function.plan(cx) {
         Ok(plan) => plan,
         Err(failure) => return Ended::failed(failure),
     };
     let ended = apply(plan, cx);
     // The reaction to a watched change comes when the state itself had nothing to change, as in Salt.
-    if watched && ended.outcome == Outcome::Unchanged {
+    let reacts = match occasion {
+        Occasion::Turn => false,
+        Occasion::Change => function.reacts_to_onchanges(),
+        Occasion::Watched => true,
+    };
+    if reacts && ended.outcome == Outcome::Unchanged {
         match function.watched(cx) {
             Ok(Some(reaction)) => return checked(node, apply(reaction, cx), cx),
             Ok(None) => {}

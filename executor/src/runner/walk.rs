@@ -1,7 +1,7 @@
 //! The walk over the plan: one state after the other, those that say `parallel` beside them.
 
 use super::{
-    gate::{Finished, Verdict, judge},
+    gate::{Finished, Occasion, Verdict, judge},
     lock::Lock,
     result::{Counts, Observer, Outcome, Return, SkipReason, StateResult, Status},
     state::{self, Ended},
@@ -137,7 +137,7 @@ impl Walk<'_> {
     }
 
     /// What must be decided before a state runs; `Err` when it does not.
-    fn decide(&self, at: usize) -> Result<bool, (Ended, Option<String>)> {
+    fn decide(&self, at: usize) -> Result<Occasion, (Ended, Option<String>)> {
         if self.base.cancel.is_cancelled() {
             return Err((Ended::skipped(SkipReason::Cancelled, "the run was interrupted"), None));
         }
@@ -152,8 +152,8 @@ impl Walk<'_> {
             .filter(|(kind, _)| !matches!(kind, Requisite::Prereq | Requisite::Listen | Requisite::Order))
             .filter_map(|(kind, target)| Some((*kind, self.finished.get(target)?)))
             .collect();
-        let watched = match judge(&known) {
-            Verdict::Run { watched } => watched,
+        let occasion = match judge(&known) {
+            Verdict::Run(occasion) => occasion,
             Verdict::Skip { reason, comment } => {
                 let cause = known.iter().find(|(_, f)| f.failed()).and_then(|(_, f)| f.cause.clone());
                 return Err((Ended::skipped(reason, comment), cause));
@@ -183,7 +183,7 @@ impl Walk<'_> {
                 return Err((Ended::skipped(SkipReason::RequireFailed, comment), cause));
             }
         }
-        Ok(watched)
+        Ok(occasion)
     }
 
     /// What a state would do that has not run yet: by what is known of the states it names, by the forecast of those
@@ -221,7 +221,7 @@ impl Walk<'_> {
         let judged: Vec<(Requisite, &Finished)> = known.iter().map(|(kind, f)| (*kind, f)).collect();
         let forecast = match judge(&judged) {
             Verdict::Skip { reason, .. } => Finished::skipped(reason),
-            Verdict::Run { .. } => {
+            Verdict::Run(_) => {
                 let needed = prepared.is_empty()
                     || prepared.iter().any(|t| self.forecast(*t, depth - 1, forecasts).changed());
                 if needed {
@@ -266,8 +266,8 @@ impl Walk<'_> {
         let clock = Instant::now();
         let node = self.node(at);
         let (ended, cause) = match decision {
-            Ok(watched) => match self.hold(&[at]) {
-                Ok(_lock) => (state::run(node, &state::context(self.base, node), watched), None),
+            Ok(occasion) => match self.hold(&[at]) {
+                Ok(_lock) => (state::run(node, &state::context(self.base, node), occasion), None),
                 Err(error) => (Ended::failed(Failure::new(error)), None),
             },
             Err(skipped) => skipped,
@@ -285,7 +285,7 @@ impl Walk<'_> {
             let node = self.node(n);
             self.begins(n, total, node);
             match decision {
-                Ok(watched) => runs.push((n, watched)),
+                Ok(occasion) => runs.push((n, occasion)),
                 Err((ended, cause)) => {
                     done.push((
                         n,
@@ -312,12 +312,12 @@ impl Walk<'_> {
         std::thread::scope(|scope| {
             let running: Vec<_> = runs
                 .into_iter()
-                .map(|(n, watched)| {
+                .map(|(n, occasion)| {
                     let work = move || {
                         let node = &dag.graph[dag.schedule[n]];
                         let started = chrono::Utc::now();
                         let clock = Instant::now();
-                        let ended = state::run(node, &state::context(base, node), watched);
+                        let ended = state::run(node, &state::context(base, node), occasion);
                         state::report(node, mask, ended, started, clock.elapsed())
                     };
                     // Without a thread for it the state runs here; it is never left out.

@@ -38,9 +38,10 @@ pub(super) fn command(cx: &Context, program: Program, around: &Surroundings<'_>)
     }
     if let Some(first) = around.prepend_path {
         let set = command.env.iter().rev().find(|(n, _)| n == "PATH").and_then(|(_, v)| v.clone());
-        let path = set.or_else(|| std::env::var("PATH").ok()).unwrap_or_default();
+        let path = set.or_else(|| crate::environ::value(cx, "PATH")).unwrap_or_default();
         command.env.push(("PATH".to_owned(), Some(format!("{first}:{path}"))));
     }
+    crate::environ::below(cx, &mut command.env);
     if let Some(cwd) = around.cwd.filter(|c| !c.is_empty()) {
         let cwd = path::absolute(cx, cwd)?;
         // In test mode an earlier state may be what makes it.

@@ -190,6 +190,14 @@ mod tests {
         let done = run(&machine, r#"{"name": "make all", "env": [{"A": "b"}]}"#).unwrap();
         assert_eq!(done.changes.get("retcode"), Some(&Value::Int(0)));
         assert_eq!(done.changes.get("stdout"), Some(&Value::from(r#"[("A", Some("b"))]"#)));
+        let cx = machine.context();
+        crate::environ::extend(
+            &cx,
+            [("A".to_owned(), None), ("B".to_owned(), Some("run".to_owned()))].into(),
+        );
+        let done = apply(&cx, r#"{"name": "make all", "env": [{"A": "b"}]}"#).unwrap();
+        let env = r#"[("A", None), ("B", Some("run")), ("A", Some("b"))]"#;
+        assert_eq!(done.changes.get("stdout"), Some(&Value::from(env)));
     }
 
     #[test]

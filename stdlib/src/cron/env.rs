@@ -109,7 +109,7 @@ mod tests {
         let set =
             Map::from_iter([("name".to_owned(), Value::from("PATH")), ("value".to_owned(), "/bin".into())]);
         machine.converge::<EnvPresent>(&set).unwrap();
-        assert!(table.lock().unwrap().contains("PATH=\"/bin\"\n"));
+        assert!(table.lock().unwrap().contains("PATH=/bin\n"));
         let unset = Map::from_iter([("name".to_owned(), Value::from("PATH"))]);
         let outcome = machine.converge::<EnvAbsent>(&unset).unwrap();
         assert_eq!(outcome.changes["PATH"], change("/bin", ()));

@@ -2,6 +2,8 @@
 
 /// How Salt marks a line; its identifier follows.
 const MARK: &str = "SALT_CRON_IDENTIFIER:";
+/// The line above all that Salt manages.
+const HEADING: &str = "# Lines below here are managed by Salt, do not edit";
 /// The identifier that Salt writes when it is told to use none.
 const NO_IDENTIFIER: &str = "NO ID SET";
 
@@ -115,15 +117,27 @@ impl Table {
         })
     }
 
-    /// Sets a variable; a new one stands above the first job, since it holds for what follows it.
+    /// Sets a variable. It holds for what follows it, so a new one stands above the first job; in a table that Salt left, below its
+    /// heading, where jobs of others are not touched by it.
     pub(crate) fn set_variable(&mut self, name: &str, value: &str) {
-        let entry = Entry::Variable(name.to_owned(), value.to_owned(), format!("{name}=\"{value}\""));
+        // Quotes keep blanks at the ends; without need Salt writes none, and a table that it left stays as it is.
+        let quoted = value.is_empty() || value.trim() != value || value.starts_with(['"', '\'']);
+        let line = if quoted { format!("{name}=\"{value}\"") } else { format!("{name}={value}") };
+        let entry = Entry::Variable(name.to_owned(), value.to_owned(), line);
         let same = |e: &Entry| matches!(e, Entry::Variable(n, _, _) if n == name);
         if let Some(at) = self.entries.iter().position(same) {
             self.entries[at] = entry;
             return;
         }
-        let at = self.entries.iter().position(|e| matches!(e, Entry::Job(..))).unwrap_or(self.entries.len());
+        let heading = self.entries.iter().position(|e| matches!(e, Entry::Other(line) if line == HEADING));
+        let below = |at: usize| {
+            let variable = |e: &&Entry| matches!(e, Entry::Variable(..));
+            at + 1 + self.entries.iter().skip(at + 1).take_while(variable).count()
+        };
+        let at = heading
+            .map(below)
+            .or_else(|| self.entries.iter().position(|e| matches!(e, Entry::Job(..))))
+            .unwrap_or(self.entries.len());
         self.entries.insert(at, entry);
     }
 
@@ -273,10 +287,11 @@ mod tests {
         assert!(table.remove(Some("off"), "").is_some());
         assert!(table.remove(Some("off"), "").is_none());
         table.set_variable("PATH", "/bin");
+        table.set_variable("EMPTY", "");
         let text = table.to_string();
         assert!(
             text.contains(
-                "MAILTO=\"root\"\nPATH=\"/bin\"\n# SALT_CRON_IDENTIFIER:backup\n@hourly /bin/backup\n"
+                "MAILTO=\"root\"\nPATH=/bin\nEMPTY=\"\"\n# SALT_CRON_IDENTIFIER:backup\n@hourly /bin/backup\n"
             ),
             "{text}"
         );
@@ -292,6 +307,13 @@ mod tests {
             ..Job::default()
         });
         assert_eq!(table.to_string(), "# SALT_CRON_IDENTIFIER:x\n* * * * * /bin/x\n");
+    }
+
+    #[test]
+    fn a_variable_holds_for_what_salt_manages_only() {
+        let mut table = Table::parse(&format!("1 2 3 4 5 /bin/x\n{HEADING}\n@daily /bin/y\n"));
+        table.set_variable("A", "b c");
+        assert_eq!(table.to_string(), format!("1 2 3 4 5 /bin/x\n{HEADING}\nA=b c\n@daily /bin/y\n"));
     }
 
     #[test]

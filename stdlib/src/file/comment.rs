@@ -32,7 +32,7 @@ pub(crate) struct Comment {
     show_changes: bool,
 }
 
-/// Takes the comment character off the lines that a regular expression finds.
+/// Takes the comment character off the lines that a regular expression finds. Blanks behind it stay: they may indent the line.
 #[derive(Arguments)]
 #[state("file.uncomment")]
 pub(crate) struct Uncomment {
@@ -62,14 +62,9 @@ fn behind<'a>(line: &'a str, char: &str) -> Option<(&'a str, &'a str)> {
     rest.strip_prefix(char).map(|rest| (indent, rest))
 }
 
-/// Which of the spellings of a commented line's text the pattern finds: as it stands, or without leading blanks.
-fn uncommented<'a>(regex: &fancy_regex::Regex, rest: &'a str) -> Result<Option<&'a str>, Failure> {
-    for text in [rest, rest.trim_start()] {
-        if pattern::is_match(regex, text)? {
-            return Ok(Some(text));
-        }
-    }
-    Ok(None)
+/// Whether the pattern finds a text as it stands, or without leading blanks.
+fn finds(regex: &fancy_regex::Regex, text: &str) -> Result<bool, Failure> {
+    Ok(pattern::is_match(regex, text)? || pattern::is_match(regex, text.trim_start())?)
 }
 
 /// The lines that are found commented and not commented, and the text after the edit.
@@ -84,14 +79,18 @@ fn edit(old: &str, regex: &str, char: &str, comment: bool) -> Result<(bool, Stri
         let line = full.trim_end_matches(['\n', '\r']);
         let end = full.get(line.len()..).unwrap_or_default();
         match behind(line, char) {
-            Some((indent, rest)) => match uncommented(&anchored, rest)? {
-                Some(text) => {
-                    found = true;
-                    new.push_str(&if comment { line.to_owned() } else { format!("{indent}{text}") });
+            Some((indent, rest)) if finds(&anchored, rest)? => {
+                found = true;
+                if comment {
+                    new.push_str(line);
+                } else {
+                    // Where the character is indented itself, the line keeps that place.
+                    new.push_str(indent);
+                    new.push_str(if indent.is_empty() { rest } else { rest.trim_start() });
                 }
-                None => new.push_str(line),
-            },
-            None if pattern::is_match(&compiled, line)? => {
+            }
+            Some(_) => new.push_str(line),
+            None if pattern::is_match(&compiled, line)? || !comment && finds(&anchored, line)? => {
                 found = true;
                 if comment {
                     new.push_str(char);
@@ -174,7 +173,15 @@ mod tests {
         machine.files.put("/f", "  # key = 1\n; x\n");
         machine.converge::<Uncomment>(&args(r#"{"name": "/f", "regex": "key"}"#)).unwrap();
         machine.converge::<Uncomment>(&args(r#"{"name": "/f", "regex": "^x$", "char": ";"}"#)).unwrap();
-        assert_eq!(machine.files.text("/f"), "  key = 1\nx\n");
+        assert_eq!(machine.files.text("/f"), "  key = 1\n x\n");
+    }
+
+    #[test]
+    fn what_was_indented_behind_the_character_is_found_again() {
+        let machine = FakeMachine::new();
+        machine.files.put("/f", "# list:\n#   - item\n");
+        machine.converge::<Uncomment>(&args(r#"{"name": "/f", "regex": "^- item$"}"#)).unwrap();
+        assert_eq!(machine.files.text("/f"), "# list:\n   - item\n");
     }
 
     #[test]

@@ -33,9 +33,9 @@ pub(crate) struct Copy {
     preserve: bool,
     /// Owner of the copy.
     user: Option<User>,
-    /// Group of the copy.
+    /// Group of the copy; where only `user` is given, that user's own.
     group: Option<Group>,
-    /// Permission bits of the copy; `keep` takes those of the original.
+    /// Permission bits of the copy; without it, or with `keep`, those of the original.
     mode: Option<FileMode>,
     /// Permission bits of directories that are made.
     dir_mode: Option<FileMode>,
@@ -80,17 +80,15 @@ impl State for Copy {
 impl Copy {
     fn attributes(&self, cx: &Context, source: &str) -> Result<Attributes, Failure> {
         let mode = self.mode.and_then(FileMode::bits);
-        if !self.preserve && self.mode != Some(FileMode::Keep) {
-            return Attributes::resolve(cx, self.user.as_deref(), self.group.as_deref(), mode);
+        let original = path::stat(cx, source, true)?;
+        let kept = original.as_ref().filter(|_| self.preserve);
+        let user = self.user.as_deref().map(str::to_owned).or_else(|| kept.map(|o| o.uid.to_string()));
+        let mut group = self.group.as_deref().map(str::to_owned).or_else(|| kept.map(|o| o.gid.to_string()));
+        if let (Some(user), None) = (&user, &group) {
+            group = cx.machine.accounts.user(user)?.map(|account| account.gid.to_string());
         }
-        let Some(stat) = path::stat(cx, source, true)? else {
-            return Attributes::resolve(cx, self.user.as_deref(), self.group.as_deref(), mode);
-        };
-        let (uid, gid) = (stat.uid.to_string(), stat.gid.to_string());
-        let own = |id: &str| self.preserve.then(|| id.to_owned());
-        let user = self.user.as_deref().map(str::to_owned).or_else(|| own(&uid));
-        let group = self.group.as_deref().map(str::to_owned).or_else(|| own(&gid));
-        Attributes::resolve(cx, user.as_deref(), group.as_deref(), mode.or(Some(stat.mode)))
+        let mode = mode.or(original.map(|o| o.mode));
+        Attributes::resolve(cx, user.as_deref(), group.as_deref(), mode)
     }
 
     fn plan_file(&self, cx: &Context, source: &str, target: String) -> Result<Plan<'static>, Failure> {
@@ -165,7 +163,8 @@ impl Copy {
         let owners = directories
             .iter()
             .map(|(from, _)| {
-                self.attributes(cx, from).map(|a| a.with_mode(mode.or(a.mode.filter(|_| self.preserve))))
+                let own = path::stat(cx, from, true)?.map(|o| o.mode);
+                self.attributes(cx, from).map(|a| a.with_mode(mode.or(own)))
             })
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Plan::change(listed(shown), comment, move |cx| {
@@ -218,6 +217,12 @@ mod tests {
         );
         machine.converge::<Copy>(&args(r#"{"name": "/d/b", "source": "/a", "force": true}"#)).unwrap();
         assert_eq!(machine.files.text("/d/b"), "2");
+        // The bits are the original's, unless others are asked for.
+        machine.files.set_mode("/a", 0o640).unwrap();
+        machine.accounts.put_user("ann", 1001, 2002);
+        machine.converge::<Copy>(&args(r#"{"name": "/d/c", "source": "/a", "user": "ann"}"#)).unwrap();
+        let copied = machine.files.stat("/d/c", true).unwrap().unwrap();
+        assert_eq!((copied.mode, copied.uid, copied.gid), (0o640, 1001, 2002));
         machine.converge::<Copy>(&args(r#"{"name": "/d", "source": "/a", "subdir": true}"#)).unwrap();
         assert_eq!(machine.files.text("/d/a"), "2");
     }

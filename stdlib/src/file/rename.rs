@@ -5,7 +5,7 @@ use crate::{Changes, Context, Failure, Outcome, Plan, State, change};
 use zester_compiler::types::Path;
 use zester_stdlib_derive::Arguments;
 
-/// Renames a file or directory. When the source is not there any more, there is nothing to do.
+/// Renames a file or directory. When the source is not there any more, or the new path exists already, there is nothing to do.
 #[derive(Arguments)]
 #[state("file.rename")]
 pub(crate) struct Rename {
@@ -32,7 +32,7 @@ impl State for Rename {
         }
         let in_the_way = path::stat(cx, &target, false)?.is_some();
         if in_the_way && !self.force {
-            return Err(Failure::new(format!(
+            return Ok(Plan::unchanged(format!(
                 "`{target}` exists, so `{source}` is not renamed; `force: true` replaces it"
             )));
         }
@@ -70,8 +70,8 @@ mod tests {
         machine.converge::<Rename>(&args(r#"{"name": "/d/b", "source": "/a", "makedirs": true}"#)).unwrap();
         assert_eq!(machine.files.text("/d/b"), "x");
         machine.files.put("/a", "y");
-        let failure = machine.converge::<Rename>(&args(r#"{"name": "/d/b", "source": "/a"}"#)).unwrap_err();
-        assert!(failure.message.contains("`force: true`"));
+        let outcome = machine.converge::<Rename>(&args(r#"{"name": "/d/b", "source": "/a"}"#)).unwrap();
+        assert!(outcome.changes.is_empty() && machine.files.text("/d/b") == "x");
         machine.converge::<Rename>(&args(r#"{"name": "/d/b", "source": "/a", "force": true}"#)).unwrap();
         assert_eq!(machine.files.text("/d/b"), "y");
         assert!(machine.files.stat("/a", false).unwrap().is_none());

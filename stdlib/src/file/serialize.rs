@@ -155,9 +155,9 @@ mod tests {
     fn each_format() {
         let machine = FakeMachine::new();
         for (format, expected) in [
-            ("yaml", "b: 1\na:\n  c: 'yes'\n"),
+            ("yaml", "a:\n  c: 'yes'\nb: 1\n"),
             ("json", "{\n  \"a\": {\n    \"c\": \"yes\"\n  },\n  \"b\": 1\n}\n"),
-            ("configparser", "[a]\nc = yes\n"),
+            ("configparser", "[a]\nc = yes\n\n\n"),
         ] {
             let data = if format == "configparser" {
                 r#"{"a": {"c": "yes"}}"#

@@ -37,12 +37,12 @@ impl Format {
         }
     }
 
-    /// The text of data; ends with a newline.
+    /// The text of data, as Salt's serializers lay it out; ends with a newline.
     pub(super) fn write(self, data: &Value, options: &Map) -> Result<String, Failure> {
         let text = match self {
             Self::Json => json(data, options)?,
-            Self::Yaml if options.get("sort_keys") == Some(&Value::Bool(true)) => yaml::write(&sorted(data)),
-            Self::Yaml => yaml::write(data),
+            Self::Yaml if options.get("sort_keys") == Some(&Value::Bool(false)) => yaml::write(data),
+            Self::Yaml => yaml::write(&sorted(data)),
             Self::Ini => write_ini(data, options)?,
             Self::Plain => data.to_string(),
         };
@@ -132,6 +132,8 @@ fn write_ini(data: &Value, options: &Map) -> Result<String, Failure> {
             out.push('\n');
         }
     }
+    // Salt's writer parts each section from what follows, the last one too, and ends its file with a newline of its own.
+    out.push_str("\n\n");
     Ok(out)
 }
 
@@ -141,7 +143,7 @@ mod tests {
 
     #[test]
     fn ini_there_and_back() {
-        let text = "[a]\nx = 1\n\n[b]\ny =\n";
+        let text = "[a]\nx = 1\n\n[b]\ny =\n\n\n";
         let data = Format::Ini.read("/f", text).unwrap();
         assert_eq!(Format::Ini.write(&data, &Map::new()).unwrap(), text);
         assert!(Format::Ini.read("/f", "word\n").unwrap_err().message.contains("line 1"));

@@ -8,8 +8,8 @@ use zester_stdlib_derive::Arguments;
 
 /// Makes sure that a file exists, and sets its times where they are given.
 ///
-/// Without times an existing file is left alone, so that a second run has nothing to do; when a state it watches
-/// changed, its modification time becomes the present.
+/// Without times an existing file is left alone, so that a second run has nothing to do; when a state it watches, or waits
+/// for with `onchanges`, changed, its times become the present.
 #[derive(Arguments)]
 #[state("file.touch", watches)]
 pub(crate) struct Touch {
@@ -105,6 +105,10 @@ impl State for Touch {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
         let changes = Changes::from_iter([("mtime".to_owned(), change(stat.modified.0, now))]);
         Ok(Some(self.set(target, Vec::new(), changes, false, (Some(now), Some(now)))))
+    }
+
+    fn reacts_to_onchanges(&self) -> bool {
+        true
     }
 }
 

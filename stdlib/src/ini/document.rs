@@ -219,7 +219,12 @@ impl Document {
 
     /// Removes a section with all that is in it.
     pub(crate) fn remove(&mut self, name: &str) {
+        let last = self.sections.last().is_some_and(|s| s.is(Some(name)));
         self.sections.retain(|s| !s.is(Some(name)));
+        // Blank lines part sections: behind the last one there is nothing to part it from.
+        if let Some(section) = self.sections.last_mut().filter(|_| last) {
+            section.items.truncate(section.end());
+        }
     }
 }
 
@@ -273,5 +278,9 @@ mod tests {
         assert!(!document.has("a"));
         let again = Document::parse(&document.to_string(), "=");
         assert_eq!(again.get(Some("c"), "q").as_deref(), Some("r\ns"));
+        let mut document = Document::parse("[a]\nx = 1\n\n[b]\ny = 2\n\n[c]\nz = 3\n", "=");
+        document.remove("b");
+        document.remove("c");
+        assert_eq!(document.to_string(), "[a]\nx = 1\n");
     }
 }

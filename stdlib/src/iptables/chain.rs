@@ -132,4 +132,17 @@ mod tests {
         let outcome = machine.converge::<ChainAbsent>(&args(r#"{"name": "MINE"}"#)).unwrap();
         assert_eq!(outcome.changes["chain"], change("MINE", ()));
     }
+
+    #[test]
+    fn a_missing_chain_is_not_asked_for() {
+        // What nftables' program says of one is not that it is missing.
+        let machine = machine(&["-P INPUT ACCEPT", "-N MINE2", "-A INPUT -j MINE"]);
+        machine.commands.reply(
+            "iptables --wait -t filter -S MINE",
+            1,
+            "chain `MINE' is incompatible, use 'nft' tool.",
+        );
+        let args = serde_json::from_str(r#"{"name": "MINE"}"#).unwrap();
+        assert!(machine.converge::<ChainAbsent>(&args).unwrap().changes.is_empty());
+    }
 }

@@ -83,9 +83,12 @@ impl Filter {
 
     /// What a chain has, as the lines that would make it; of all chains without one. `None` when it is not there.
     pub(super) fn list(&self, cx: &Context, chain: Option<&str>) -> Result<Option<Vec<String>>, Failure> {
-        let mut words = vec!["-S".to_owned()];
-        words.extend(chain.map(str::to_owned));
-        Ok(self.ask(cx, &words)?.map(|text| text.lines().map(str::to_owned).collect()))
+        // The whole table is asked for: what the program says of a chain that is not there differs from version to version.
+        let Some(text) = self.ask(cx, &["-S".to_owned()])? else { return Ok(None) };
+        let of = |line: &&str| chain.is_none_or(|chain| line.split_whitespace().nth(1) == Some(chain));
+        let lines: Vec<String> = text.lines().filter(of).map(str::to_owned).collect();
+        // A chain that is there has a line of its own, its policy or its making.
+        Ok((chain.is_none() || !lines.is_empty()).then_some(lines))
     }
 
     fn is_ipv6(&self) -> bool {

@@ -141,7 +141,7 @@ pub(crate) fn file(
     let home = account.home.trim_end_matches('/');
     let config = config.unwrap_or(".ssh/known_hosts").replace("%h", home).replace("%u", user);
     let path = if config.starts_with('/') { config } else { format!("{home}/{config}") };
-    Ok((path, Ownership { uid: Some(account.uid), gid: Some(account.gid), mode: Some(0o644) }))
+    Ok((path, Ownership { uid: Some(account.uid), gid: Some(account.gid), mode: Some(0o600) }))
 }
 
 /// The file's text, empty when there is none.

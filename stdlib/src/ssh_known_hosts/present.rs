@@ -149,7 +149,7 @@ impl Present {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::fake::FakeMachine;
+    use crate::provider::{FileSystem, fake::FakeMachine};
     use zester_compiler::types::{Map, Value};
 
     const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
@@ -174,6 +174,7 @@ mod tests {
         ]);
         machine.files.put_dir("/root");
         machine.converge::<Present>(&clear).unwrap();
+        assert_eq!(machine.files.stat("/root/.ssh/known_hosts", true).unwrap().unwrap().mode, 0o600);
         assert_eq!(machine.files.text("/root/.ssh/known_hosts"), format!("[y.org]:2222 ssh-ed25519 {KEY}\n"));
     }
 

@@ -60,20 +60,24 @@ pub(crate) struct ConfigurableTestState {
     comment: Option<String>,
     /// Warnings to report.
     warnings: Vec<String>,
-    /// What it reacts to.
-    #[arg(inert = "what a state accepts does not depend on its parameters")]
-    allow_test_mode_failure: Option<bool>,
+    /// Whether a test run fails too, where `result` says so.
+    #[arg(default = false)]
+    allow_test_mode_failure: bool,
 }
 
 impl State for ConfigurableTestState {
-    fn plan(&self, _cx: &Context) -> Result<Plan<'_>, Failure> {
+    fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
         let mut comment =
             self.comment.clone().unwrap_or_else(|| format!("`{}` does as it is told", self.name));
         for warning in &self.warnings {
             comment.push_str("; warning: ");
             comment.push_str(warning);
         }
-        let succeeds = self.result.decide();
+        let fails = !self.result.decide();
+        if cx.test && fails && self.allow_test_mode_failure {
+            return Err(Failure::new(comment));
+        }
+        let succeeds = cx.test || !fails;
         if !self.changes.decide() {
             return if succeeds { Ok(Plan::unchanged(comment)) } else { Err(Failure::new(comment)) };
         }
@@ -115,6 +119,17 @@ mod tests {
                 Ok(changed) => assert!(succeeds && changed == changes, "{json}"),
                 Err(failure) => assert!(!succeeds && failure.changes.is_empty() != changes, "{json}"),
             }
+        }
+    }
+
+    #[test]
+    fn a_test_run_fails_only_if_told_to() {
+        let mut cx = FakeMachine::new().context();
+        cx.test = true;
+        for (allowed, fails) in [("", false), (r#", "allow_test_mode_failure": true"#, true)] {
+            let json = format!(r#"{{"name": "a", "changes": false, "result": false{allowed}}}"#);
+            let state = ConfigurableTestState::from_values(&serde_json::from_str(&json).unwrap()).unwrap();
+            assert_eq!(state.plan(&cx).is_err(), fails, "{json}");
         }
     }
 }

@@ -15,7 +15,7 @@ pub(crate) struct Managed {
     /// Its directory.
     #[arg(primary)]
     name: Path,
-    /// The program that makes it: `virtualenv`, or `pyvenv` and `venv` for Python's own.
+    /// The program that makes it: `virtualenv`, a Python, or `pyvenv` and `venv` for Python's own.
     venv_bin: Option<String>,
     /// The Python it has.
     python: Option<String>,
@@ -135,13 +135,14 @@ impl Managed {
 
     fn create(&self, cx: &Context) -> Result<(), Failure> {
         let commands = &cx.machine.commands;
-        let own = matches!(self.venv_bin.as_deref(), Some("pyvenv" | "venv"))
+        let python = self.venv_bin.as_deref().filter(|b| is_python(b));
+        let own = python.is_some()
             || self.venv_bin.as_deref().is_some_and(|b| b.ends_with("venv") && !b.ends_with("virtualenv"))
             || (self.venv_bin.is_none() && commands.find("virtualenv").is_none());
         let mut args: Vec<String> = Vec::new();
         let program = if own {
             args.extend(["-m", "venv"].map(str::to_owned));
-            self.python.clone().unwrap_or_else(|| "python3".to_owned())
+            self.python.as_deref().or(python).unwrap_or("python3").to_owned()
         } else {
             if let Some(python) = &self.python {
                 args.push(format!("--python={python}"));
@@ -221,6 +222,13 @@ impl Managed {
     }
 }
 
+/// Whether a program's name is that of a Python: `/usr/bin/python3.11`.
+fn is_python(program: &str) -> bool {
+    let name = program.rsplit('/').next().unwrap_or_default();
+    name.strip_prefix("python")
+        .is_some_and(|version| version.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,5 +264,21 @@ mod tests {
         let outcome = machine.converge::<Managed>(&args).unwrap();
         assert_eq!(outcome.changes["environment"], change((), "/srv/env"));
         assert_eq!(outcome.changes["flask"], change((), "latest"));
+    }
+
+    #[test]
+    fn a_python_makes_its_own() {
+        let machine = FakeMachine::new();
+        let files = machine.files.clone();
+        machine.commands.on("/opt/python3.11 -m venv /srv/env", move |_, _| {
+            files.put("/srv/env/bin/python", "");
+            Output::default()
+        });
+        let args = Map::from_iter([
+            ("name".to_owned(), Value::from("/srv/env")),
+            ("venv_bin".to_owned(), Value::from("/opt/python3.11")),
+        ]);
+        machine.converge::<Managed>(&args).unwrap();
+        assert!(!is_python("/usr/bin/pythonic") && !is_python("virtualenv"));
     }
 }

@@ -45,6 +45,22 @@ fn a_state_that_changed_does_not_react_as_well() {
 }
 
 #[test]
+fn a_change_that_was_waited_for_is_an_occasion_for_who_wants_one() {
+    for (cause, eager, log) in [
+        ("change", true, vec!["cause", "touch reacts"]),
+        ("change", false, vec!["cause"]),
+        ("none", true, vec![]),
+    ] {
+        let mut steps = Steps::default();
+        let cause = steps.add("cause", cause);
+        let touch = steps.reacting("touch", "none");
+        steps.node(touch).args.insert("eager".to_owned(), eager.into());
+        steps.link(touch, Onchanges, cause);
+        assert_eq!(steps.apply().log, log);
+    }
+}
+
+#[test]
 fn a_stateful_application_can_say_that_nothing_changed() {
     let mut steps = Steps::default();
     let command = steps.add("command", "stateful");

@@ -23,6 +23,9 @@ struct Step {
     /// Whether it reacts to watched changes.
     #[arg(default = false)]
     reacts: bool,
+    /// Whether it takes what it waits for with `onchanges` for a watched change.
+    #[arg(default = false)]
+    eager: bool,
     /// Shown in its changes.
     password: Option<String>,
 }
@@ -98,6 +101,10 @@ impl State for Step {
                 Ok(Applied::default())
             })
         }))
+    }
+
+    fn reacts_to_onchanges(&self) -> bool {
+        self.eager
     }
 }
 
