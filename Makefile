@@ -1,6 +1,6 @@
 # The few commands a newcomer needs. Each does its own set-up.
 
-.PHONY: demo test check bench
+.PHONY: demo test check bench compare
 
 # A tour: one machine on a scratch directory, a tree full of mistakes, then a fleet on loopback.
 demo:
@@ -21,3 +21,8 @@ check:
 bench:
 	cargo build --release --locked -p zester
 	tests/bench/run
+
+# Applies the same states with Salt and with zester and compares what they say and leave; installs Salt for itself. Needs root of a
+# Debian-like system, on which nothing is changed.
+compare:
+	tests/compare/run
