@@ -1,5 +1,6 @@
 #!/bin/sh
-# Prints the path of a salt-call for the benchmarks and the comparison: Salt from the Python index, installed once into target/.
+# Prints the path of a salt-call for the benchmarks and the comparison: Salt from the Python index, installed once into target/. The
+# series is the one that docs/salt-comparison.md speaks of.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -11,6 +12,6 @@ if [ ! -x "$environment/bin/salt-call" ]; then
     [ -x "$python" ] || python=python3
     rm -rf "$environment"
     "$python" -m venv "$environment" >&2
-    "$environment/bin/pip" install --quiet --disable-pip-version-check salt >&2
+    "$environment/bin/pip" install --quiet --disable-pip-version-check 'salt==3008.*' >&2
 fi
 echo "$PWD/$environment/bin/salt-call"
