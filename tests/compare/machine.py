@@ -1,5 +1,6 @@
 """Machines to throw away: a layer over this one, with processes, network, host name and mounts of its own."""
 
+import atexit
 import os
 import pathlib
 import subprocess
@@ -88,6 +89,7 @@ def base_layer(root):
     (archives / "partial").mkdir(parents=True, exist_ok=True)
     machine = Machine("base", [], root)
     machine.__enter__()
+    atexit.register(machine.__exit__)
     machine.put("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n")
     call("mount", "--bind", str(archives), str(machine.path("/var/cache/apt/archives")))
     for command in (["apt-get", "update"], ["apt-get", "install", "--yes", "--no-install-recommends", *PACKAGES]):
