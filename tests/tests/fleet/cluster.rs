@@ -44,9 +44,10 @@ async fn a_server_dies_in_the_middle_of_jobs() {
     let peels: Vec<_> = operator.resolve("*").await.unwrap().0.peels;
     for jid in &jobs {
         assert_eq!(operator.job(jid).await.unwrap().status, JobStatus::Complete, "{jid}");
-        // A job ends when its returns are heard; what was on its way to a server that died is sent again.
+        // A job ends when its returns are heard; what was on its way to a server that died is sent again, by a peel that was refused
+        // some times only after half a minute.
         let mut found = 0;
-        for _ in 0..150 {
+        for _ in 0..600 {
             found = operator.returns(jid, &peels).await.unwrap().len();
             if found == PEELS {
                 break;
