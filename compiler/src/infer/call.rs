@@ -106,14 +106,8 @@ impl<'t> Engine<'_, 't> {
                     crate::target::Form::Compound,
                     args.first().filter(|a| a.name.is_none()),
                 );
-                Ty::list(Ty::record(
-                    [("peel_id", Ty::STR), ("value", Ty::DYNAMIC)]
-                        .into_iter()
-                        .map(|(k, t)| (k.into(), Field::of(t)))
-                        .collect(),
-                    Openness::Closed,
-                    Origin::Value,
-                ))
+                // By peel.
+                Ty::map(Ty::DYNAMIC)
             }
             "lipsum" => Ty::STR,
             _ => {
