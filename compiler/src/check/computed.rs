@@ -4,6 +4,7 @@
 use super::{
     pattern::Pattern,
     requisites::{UNKNOWN_REQUISITE, word},
+    summary::FunctionDecl,
     targets::{Near, Wanted},
     workspace::Unit,
 };
@@ -12,6 +13,7 @@ use crate::{
     lower::document::Reference,
     source::Span,
 };
+use std::collections::{BTreeMap, HashMap};
 
 /// Stands for what an expression gives.
 const HOLE: &str = "\u{1}";
@@ -20,7 +22,7 @@ const HOLE: &str = "\u{1}";
 const MOST_EDITS: usize = 2;
 
 /// A name as it is written: its words, with a hole for each expression, and the expressions.
-#[derive(PartialEq, Eq)]
+#[derive(PartialEq, Eq, Hash)]
 struct Written {
     words: String,
     holes: Vec<String>,
@@ -58,9 +60,29 @@ impl Written {
     }
 }
 
+/// The names with expressions that a file's states have, each with the function whose it is and its place.
+pub(super) struct Names<'u>(HashMap<Written, Vec<(&'u FunctionDecl, Span)>>);
+
+impl<'u> Names<'u> {
+    pub(super) fn of(unit: &'u Unit) -> Self {
+        let mut names: HashMap<Written, Vec<_>> = HashMap::new();
+        for state in &unit.summary.states {
+            for function in &state.functions {
+                for place in std::iter::once(state.span).chain(function.names.iter().map(|(_, span)| *span)) {
+                    if let Some(name) = unit.tree.text.get(place.range()).and_then(Written::of) {
+                        names.entry(name).or_default().push((function, place));
+                    }
+                }
+            }
+        }
+        Self(names)
+    }
+}
+
 /// The finding about a name that nothing in the run has, and that is nearly one of its own file.
 pub(super) fn misspelt<'n, 'w: 'n>(
     unit: &Unit,
+    names: &Names<'_>,
     reference: &Reference,
     near: &dyn Fn() -> &'n Near<'w>,
 ) -> Option<Diagnostic> {
@@ -77,21 +99,20 @@ pub(super) fn misspelt<'n, 'w: 'n>(
     let start = behind.start + text(behind)?.find(name)? as u32;
     let span = Span { start, end: start + name.len() as u32, ..behind };
     let written = Written::of(name)?;
-    let mut all: Vec<(Written, Span)> = Vec::new();
-    for state in &unit.summary.states {
-        for function in state.functions.iter().filter(|function| wanted.fits(function)) {
-            for place in std::iter::once(state.span).chain(function.names.iter().map(|(_, span)| *span)) {
-                if let Some(name) = text(place).and_then(Written::of).filter(|n| n.holes == written.holes) {
-                    all.push((name, place));
-                }
-            }
-        }
-    }
-    if all.iter().any(|(name, _)| *name == written) {
+    let of_kind = |all: &[(&FunctionDecl, Span)]| {
+        all.iter().find(|(function, _)| wanted.fits(function)).map(|(_, place)| *place)
+    };
+    if names.0.get(&written).is_some_and(|all| of_kind(all).is_some()) {
         return None;
     }
-    let meant = nearest(&written.words, all.iter().map(|(name, _)| name.words.as_str()))?.to_owned();
-    if strsim::damerau_levenshtein(&meant, &written.words) > MOST_EDITS {
+    let like: BTreeMap<&str, Span> = names
+        .0
+        .iter()
+        .filter(|(name, _)| name.holes == written.holes)
+        .filter_map(|(name, all)| Some((name.words.as_str(), of_kind(all)?)))
+        .collect();
+    let meant = nearest(&written.words, like.keys().copied())?;
+    if strsim::damerau_levenshtein(meant, &written.words) > MOST_EDITS {
         return None;
     }
     let Near { known, open } = near();
@@ -106,12 +127,12 @@ pub(super) fn misspelt<'n, 'w: 'n>(
     if *open || exists {
         return None;
     }
-    let (_, place) = all.iter().find(|(name, _)| name.words == meant)?;
-    let right = text(*place)?.trim_matches(['\'', '"']);
+    let place = *like.get(meant)?;
+    let right = text(place)?.trim_matches(['\'', '"']);
     let message = format!("`{}` names no state that exists: {}: {name}", word(reference), kind.text);
     let mut diagnostic = Diagnostic::new(&UNKNOWN_REQUISITE, span, message)
         .help(format!("did you mean `{}: {right}`?", kind.text))
-        .label(*place, "the nearest name is defined here");
+        .label(place, "the nearest name is defined here");
     if !name.contains(['\'', '"']) {
         diagnostic = diagnostic.fix(format!("rename to `{right}`"), Applicability::Unsafe, span, right);
     }

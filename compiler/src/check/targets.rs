@@ -277,23 +277,33 @@ pub fn unknown_targets(
     let unit = &workspace.units[index];
     let near = OnceCell::new();
     let near = || near.get_or_init(|| targets.near(index));
+    let computed = OnceCell::new();
+    let computed = || computed.get_or_init(|| computed::Names::of(&workspace.units[index]));
     // Most of what a file names is its own.
     let own = targets.everywhere.get().is_none().then(|| Known::of(targets.workspace, [index]));
     for state in unit.summary.states.iter().chain(&unit.summary.extends) {
         for function in &state.functions {
             for reference in &function.references {
-                check_target(workspace, targets, own.as_ref(), index, &near, reference, diagnostics);
+                check_target(
+                    workspace,
+                    targets,
+                    own.as_ref(),
+                    index,
+                    (&near, &computed),
+                    reference,
+                    diagnostics,
+                );
             }
         }
     }
 }
 
-fn check_target<'n, 'w: 'n>(
+fn check_target<'n, 'w: 'n, 'u: 'n>(
     workspace: &Workspace<'_>,
     targets: &Targets<'w>,
     own: Option<&Known<'w>>,
     index: usize,
-    near: &dyn Fn() -> &'n Near<'w>,
+    (near, computed): (&dyn Fn() -> &'n Near<'w>, &dyn Fn() -> &'n computed::Names<'u>),
     reference: &Reference,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
@@ -306,7 +316,7 @@ fn check_target<'n, 'w: 'n>(
     }
     // A target that a template makes is not known, whatever its pieces say.
     if unit.tree.text.get(reference.span.range()).is_none_or(|t| t.contains("{%") || t.contains("{{")) {
-        diagnostics.extend(computed::misspelt(unit, reference, near));
+        diagnostics.extend(computed::misspelt(unit, computed(), reference, near));
         return;
     }
     if let Target::Sls(name) = &reference.target {

@@ -424,9 +424,9 @@ impl<'t> Engine<'_, 't> {
     fn is_needed(&self, targets: &[(String, Span)], value: &Expr) -> bool {
         let is_path = matches!(value.kind, ExprKind::Attribute { .. } | ExprKind::Index { .. });
         let [(name, _)] = targets else { return false };
-        let seen = self.unit.summary.uses.is_empty() && !self.world.around.is_used(self.unit.path);
+        let is_its_own = self.unit.summary.uses.is_empty() && !self.world.around.is_used(self.unit.path);
         let name = name.as_str();
-        is_path && seen && self.used.contains(name) && !self.asked.contains(name)
+        is_path && is_its_own && self.used.contains(name) && !self.asked.contains(name)
     }
 
     fn statement(&mut self, statement: &'t Statement) {

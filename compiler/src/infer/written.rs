@@ -29,15 +29,13 @@ static FACTS_ALONE: LazyLock<Data> = LazyLock::new(|| Data {
 /// from others: theirs may change without it.
 pub(crate) fn expressions(workspace: &Workspace<'_>, index: usize) -> HashMap<u32, Ty> {
     let world = World::new(workspace, &FACTS_ALONE);
-    let Some(file) = world.around.file(index).filter(|file| !has_unreadable(file.tree)) else {
+    let file = world.around.file(index);
+    let Some(file) = file.filter(|file| file.summary.uses.is_empty() && !has_unreadable(file.tree)) else {
         return HashMap::new();
     };
     let mut engine = Engine::new(&world, index, file);
     engine.quiet = 1;
     engine.run_file();
-    if !engine.files.is_empty() || !engine.unit.summary.uses.is_empty() {
-        return HashMap::new();
-    }
     std::mem::take(&mut engine.roots)
 }
 
@@ -46,6 +44,7 @@ pub(crate) fn kept(ty: &Ty) -> Ty {
     let one = |member: &Ty| match member {
         Ty::List(item) if is_leaf(item) => member.clone(),
         other if is_leaf(other) => member.clone(),
+        Ty::Secret(_) => Ty::DYNAMIC.secret(),
         _ => Ty::DYNAMIC,
     };
     Ty::union(ty.members().iter().map(one))
