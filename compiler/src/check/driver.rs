@@ -4,7 +4,7 @@ use super::{
     CheckError, CheckOptions, FastHash, OpaqueFile, Report, calls, ids, imports, library,
     memory::{Local, Memory},
     modules, orchestration, parameters, paths, references, removal, reserved, resources, scope, secrets,
-    settings, settings_files, together, unused, values,
+    settings, settings_files, sources, together, unused, values,
     view::{Noted, View},
     whole,
     workspace::{UnitKind, Unreadable, Workspace, in_parallel},
@@ -250,6 +250,7 @@ pub(super) fn check_unit(view: &View<'_>, world: &infer::World<'_>, found: &mut 
     resources::missing_sources(view, found);
     values::check_values(unit, found);
     paths::relative(view, found);
+    sources::check_given(view, found);
     for state in unit.summary.states.iter().chain(&unit.summary.extends) {
         for function in &state.functions {
             // What is missing may come from an `extend` in another file.

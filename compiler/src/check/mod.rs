@@ -38,6 +38,7 @@ mod session;
 mod settings;
 mod settings_files;
 mod settle;
+mod sources;
 pub(crate) mod summary;
 mod targets;
 mod together;

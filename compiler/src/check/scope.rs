@@ -22,7 +22,8 @@ use std::{
 rule! {
     /// A template uses a variable that nothing defines.
     ///
-    /// Rendering stops there with an error on every peel that reaches it.
+    /// Rendering stops there with an error on every peel that reaches it. A file that a state renders (`template: jinja`) reads what
+    /// the state's `context` and `defaults` give it; what they do not is said at the state.
     ///
     /// ```yaml
     /// {% set port = 80 %}

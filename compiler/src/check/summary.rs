@@ -1,7 +1,13 @@
 //! What one file means to the others: ids, requisite targets, includes, imports. The only thing the rules that look
 //! across files depend on, so a file is read again only when its own text changes.
 
-use super::{fold::Constants, orchestration::is_step, pattern::Pattern, walk::bindings};
+use super::{
+    fold::Constants,
+    orchestration::is_step,
+    pattern::Pattern,
+    sources::{Source, rendered},
+    walk::bindings,
+};
 use crate::{
     check::parameters::{Extent, bind},
     diagnostic::Diagnostic,
@@ -136,6 +142,8 @@ pub struct Summary {
     pub open: Option<Span>,
     /// Templates it uses.
     pub uses: Arc<[TemplateUse]>,
+    /// Files that its states render.
+    pub sources: Arc<[Source]>,
     /// Names it gives to those that import it.
     pub exports: Arc<BTreeSet<String>>,
     /// Whether the top of the file looks like states, rather than data.
@@ -158,8 +166,12 @@ impl Summary {
         registry: &Registry,
         is_function: &dyn Fn(&str, &str) -> bool,
     ) -> Self {
-        let mut summary =
-            Self { uses: template.uses.clone(), exports: template.exports.clone(), ..Self::default() };
+        let mut summary = Self {
+            uses: template.uses.clone(),
+            sources: template.sources.clone(),
+            exports: template.exports.clone(),
+            ..Self::default()
+        };
         let reader = Reader { template: &tree.template, constants, registry };
         if let Some(root) = &tree.root {
             let looks = looks(root, registry, is_function);
@@ -231,7 +243,12 @@ impl Summary {
             })
             .map(|b| b.name.to_owned())
             .collect();
-        Self { uses: uses(tree, constants), exports: Arc::new(exports), ..Self::default() }
+        Self {
+            uses: uses(tree, constants),
+            sources: rendered(tree, constants),
+            exports: Arc::new(exports),
+            ..Self::default()
+        }
     }
 
     fn take(&mut self, reader: &Reader<'_>, file: &StateFile<'_>, body: Option<usize>) {

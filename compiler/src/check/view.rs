@@ -134,6 +134,13 @@ impl<'w> View<'w> {
         self.workspace.source_exists(&unit.env, path, &unit.tree_path)
     }
 
+    /// The file at a path of the state tree, where a state renders it.
+    pub fn rendered(&self, path: &str) -> Option<&'w Unit> {
+        self.noted.borrow_mut().listing = true;
+        let file = self.workspace.project.find(TreeKind::States, &self.unit().env, path)?;
+        self.other(&file.path)
+    }
+
     /// Tree paths of all files below a directory of the state tree.
     pub fn files_below(&self, dir: &str) -> Vec<String> {
         self.noted.borrow_mut().listing = true;

@@ -193,6 +193,23 @@ impl<'a> Workspace<'a> {
                         });
                     }
                 }
+                for source in kept.template.sources.iter() {
+                    let Some(file) = project.find(TreeKind::States, &candidate.env, &source.path) else {
+                        continue;
+                    };
+                    // Whoever renders it gives it variables.
+                    used_as_template.insert(file.path.clone(), true);
+                    if !seen.contains(&*file.path) {
+                        seen.insert(file.path.as_str().into());
+                        pending.push(Candidate {
+                            path: file.path.into(),
+                            tree_kind: TreeKind::States,
+                            env: candidate.env.clone(),
+                            tree_path: file.tree_path.into(),
+                            wanted: candidate.wanted,
+                        });
+                    }
+                }
                 parsed.push((candidate, kept));
             }
         }

@@ -1,0 +1,180 @@
+//! Files that states render for a machine: `source` beside `template: jinja`. They are templates of the project like those that
+//! others import, and what a state gives them must be what they read.
+
+use super::{
+    fold::Constants,
+    pattern::Pattern,
+    scope::{self, UNDEFINED_VARIABLE, has_unreadable},
+    view::View,
+};
+use crate::{
+    diagnostic::{Applicability, Diagnostic, Severity, nearest},
+    source::Span,
+    syntax::{Entry, Node, NodeKind, Tree},
+};
+use std::sync::Arc;
+
+/// Deepest nesting that is looked into.
+const MAX_DEPTH: usize = 64;
+
+/// What every file that is rendered sees beside what all templates see; the last four under Salt only.
+const OF_FILES: [&str; 6] = ["name", "source", "user", "group", "mode", "attrs"];
+
+/// A file of the state tree that a state renders.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Source {
+    /// Its path in the tree.
+    pub path: String,
+    /// Where it is named.
+    pub span: Span,
+    /// The variables that the state gives it, with their places.
+    pub given: Vec<(String, Span)>,
+    /// Whether it may be given more.
+    pub open: bool,
+}
+
+/// The files that a file's states render, where their names are known.
+pub fn rendered(tree: &Tree, constants: &Constants) -> Arc<[Source]> {
+    let mut found = Vec::new();
+    if tree.text.contains("template") {
+        let bodies = tree.bodies.iter().filter_map(|body| body.root.as_ref());
+        for root in tree.root.iter().chain(bodies) {
+            walk(root, constants, 0, &mut found);
+        }
+    }
+    found.into()
+}
+
+fn walk(node: &Node, constants: &Constants, depth: usize, found: &mut Vec<Source>) {
+    if depth > MAX_DEPTH {
+        return;
+    }
+    match &node.kind {
+        NodeKind::Choice(all) => all.iter().for_each(|node| walk(node, constants, depth + 1, found)),
+        NodeKind::Mapping(map) => {
+            arguments(&map.entries.iter().collect::<Vec<_>>(), !map.splices.is_empty(), constants, found);
+            map.entries.iter().for_each(|entry| walk(&entry.value, constants, depth + 1, found));
+        }
+        NodeKind::Sequence(list) => {
+            let maps = || list.items.iter().filter_map(Node::as_mapping);
+            let all: Vec<&Entry> = maps().flat_map(|map| &map.entries).collect();
+            let open = !list.splices.is_empty()
+                || maps().any(|map| !map.splices.is_empty())
+                || list
+                    .items
+                    .iter()
+                    .any(|item| matches!(item.kind, NodeKind::Choice(_) | NodeKind::Splice(_)));
+            arguments(&all, open, constants, found);
+            list.items.iter().for_each(|item| walk(item, constants, depth + 1, found));
+        }
+        _ => {}
+    }
+}
+
+/// Reads the arguments of a function, if they are such.
+fn arguments(entries: &[&Entry], mut open: bool, constants: &Constants, found: &mut Vec<Source>) {
+    let named = |name: &'static str| entries.iter().filter(move |e| e.key.text().as_deref() == Some(name));
+    let is_jinja = |text: &str| text.eq_ignore_ascii_case("jinja") || text.eq_ignore_ascii_case("jinja2");
+    if !named("template").any(|e| e.value.text().is_some_and(|text| is_jinja(&text))) {
+        return;
+    }
+    let mut given = Vec::new();
+    for entry in named("context").chain(named("defaults")) {
+        open |= !names(&entry.value, &mut given);
+    }
+    open |= entries.iter().any(|e| e.key.text().is_none());
+    for (source, span) in
+        named("source").chain(named("sources")).flat_map(|e| Pattern::of_list(&e.value, constants))
+    {
+        let path = source.text().and_then(|text| {
+            let path = text.strip_prefix("zester://").or_else(|| text.strip_prefix("salt://"))?;
+            // Names with a query or in bars are looked up elsewhere.
+            (!path.contains(['?', '|'])).then(|| path.trim_matches('/').to_owned())
+        });
+        if let Some(path) = path.filter(|path| !path.is_empty()) {
+            found.push(Source { path, span, given: given.clone(), open });
+        }
+    }
+}
+
+/// Collects the keys of a map, or of a list of maps; whether those are all.
+fn names(node: &Node, given: &mut Vec<(String, Span)>) -> bool {
+    match &node.kind {
+        NodeKind::Empty => true,
+        NodeKind::Mapping(map) => {
+            let mut all = map.splices.is_empty();
+            for entry in &map.entries {
+                match entry.key.text().filter(|key| key != "<<") {
+                    Some(key) => given.push((key.into_owned(), entry.key.span)),
+                    None => all = false,
+                }
+            }
+            all
+        }
+        NodeKind::Sequence(list) => {
+            let mut all = list.splices.is_empty();
+            for item in &list.items {
+                all &= names(item, given);
+            }
+            all
+        }
+        NodeKind::Choice(alternatives) => {
+            let mut all = true;
+            for node in alternatives {
+                all &= names(node, given);
+            }
+            all
+        }
+        _ => false,
+    }
+}
+
+/// Reports variables that every rendering of a source reads, and that its state does not give.
+pub fn check_given(view: &View<'_>, found: &mut Vec<Diagnostic>) {
+    for source in view.unit().summary.sources.iter().filter(|source| !source.open) {
+        let Some(template) = view.rendered(&source.path) else { continue };
+        let uses = &template.summary.uses;
+        if template.foreign || has_unreadable(&template.tree) || !uses.is_empty() {
+            continue;
+        }
+        let mut said = Vec::new();
+        for free in scope::free_names(&template.tree.template).into_iter().filter(|free| free.always) {
+            let is_seen =
+                OF_FILES.iter().take(if view.is_foreign() { 6 } else { 2 }).any(|n| **n == *free.name);
+            if is_seen || said.contains(&free.name) || source.given.iter().any(|(name, _)| *name == free.name)
+            {
+                continue;
+            }
+            let message = format!("`{}` reads `{}`, which nothing gives it", source.path, free.name);
+            let mut diagnostic =
+                Diagnostic::new(&UNDEFINED_VARIABLE, source.span, message).label(free.span, "read here");
+            let unread = source.given.iter().filter(|(name, _)| !mentions(&template.tree, name));
+            let near = nearest(&free.name, unread.map(|(name, _)| name.as_str())).map(str::to_owned);
+            let place = near.as_ref().and_then(|near| source.given.iter().find(|(name, _)| name == near));
+            match place {
+                Some((_, place)) => {
+                    diagnostic.span = *place;
+                    diagnostic = diagnostic.help(format!("did you mean `{}`?", free.name)).fix(
+                        format!("rename to `{}`", free.name),
+                        Applicability::Unsafe,
+                        *place,
+                        free.name.as_str(),
+                    );
+                }
+                None => {
+                    diagnostic = diagnostic.help(format!("add `{}: …` to `context`", free.name));
+                }
+            }
+            if view.is_foreign() {
+                diagnostic.severity = Severity::Warning;
+            }
+            found.push(diagnostic);
+            said.push(free.name);
+        }
+    }
+}
+
+/// Whether a name stands in a template's tags.
+fn mentions(tree: &Tree, name: &str) -> bool {
+    scope::unbound_names(&tree.template).iter().any(|free| free.name == name)
+}
