@@ -1,37 +1,40 @@
 //! Paths of the machine that begin nowhere: functions that write files take absolute ones only, and so does Salt.
 
-use super::view::View;
+use super::{pattern::Pattern, summary::FunctionDecl, view::View};
 use crate::{
     diagnostic::Diagnostic,
+    source::Span,
     types::{FunctionKind, Type, decode::MALFORMED_VALUE},
 };
 
 /// Modules whose primary parameter, where it is a path, is one of the machine's.
 const MODULES: [&str; 3] = ["archive", "file", "ini"];
 
-/// Reports ids and names that are taken for a path and are none.
+/// Parameters that the tools behind them refuse unless they are absolute.
+const PARAMETERS: [(&str, &str); 7] = [
+    ("cmd", "cwd"),
+    ("cmd", "root"),
+    ("git", "target"),
+    ("pip", "cwd"),
+    ("user", "home"),
+    ("user", "shell"),
+    ("virtualenv", "cwd"),
+];
+
+/// Reports ids, names and arguments that are taken for a path and are none.
 pub fn relative(view: &View<'_>, found: &mut Vec<Diagnostic>) {
     for state in &view.unit().summary.states {
         for function in state.functions.iter().filter(|function| !function.open) {
-            let Some(name) = function.name.as_ref().filter(|n| MODULES.contains(&n.module.as_str())) else {
+            let Some(name) = function.name.as_ref() else { continue };
+            arguments(&name.module, function, found);
+            if !MODULES.contains(&name.module.as_str()) {
                 continue;
-            };
+            }
             let signature = view.registry().get(FunctionKind::State, &name.module, &name.function);
             let Some(primary) = signature.and_then(|s| s.primary()).filter(|p| p.ty == Type::Path) else {
                 continue;
             };
-            for (path, span) in &function.names {
-                if let Some(path) = path.text().filter(|path| is_relative(path)) {
-                    found.push(
-                        Diagnostic::new(
-                            &MALFORMED_VALUE,
-                            *span,
-                            format!("`{}`: expected an absolute path, found `{path}`", primary.name),
-                        )
-                        .help("a path of the machine begins with `/`"),
-                    );
-                }
-            }
+            values(primary.name.as_ref(), &function.names, found);
             let id = state.id.text().filter(|id| function.names.is_empty() && is_relative(id));
             // An `extend` elsewhere may give the name.
             if let Some(id) = id.filter(|_| !view.is_extended(state, function)) {
@@ -41,6 +44,27 @@ pub fn relative(view: &View<'_>, found: &mut Vec<Diagnostic>) {
                         .help(format!("add `- {}: /…`, or make the path the id", primary.name)),
                 );
             }
+        }
+    }
+}
+
+/// Reports arguments of a function that are relative paths.
+fn arguments(module: &str, function: &FunctionDecl, found: &mut Vec<Diagnostic>) {
+    for argument in &function.arguments {
+        if PARAMETERS.contains(&(module, argument.name.as_str())) {
+            values(&argument.name, &argument.values, found);
+        }
+    }
+}
+
+fn values(parameter: &str, values: &[(Pattern, Span)], found: &mut Vec<Diagnostic>) {
+    for (path, span) in values {
+        if let Some(path) = path.text().filter(|path| is_relative(path)) {
+            let message = format!("`{parameter}`: expected an absolute path, found `{path}`");
+            found.push(
+                Diagnostic::new(&MALFORMED_VALUE, *span, message)
+                    .help("a path of the machine begins with `/`"),
+            );
         }
     }
 }

@@ -57,7 +57,8 @@ fn uses_the_same(old: &Kept, new: &Kept) -> bool {
         })
         .collect::<Vec<_>>()
     };
-    let sources = |kept: &Kept| kept.template.sources.iter().map(|s| s.path.clone()).collect::<Vec<_>>();
+    let sources =
+        |kept: &Kept| kept.template.sources.iter().map(|s| (s.path.clone(), s.partial)).collect::<Vec<_>>();
     old.templates == new.templates && uses(old) == uses(new) && sources(old) == sources(new)
 }
 

@@ -6,9 +6,11 @@ use super::{
     pattern::Pattern,
     scope::{self, UNDEFINED_VARIABLE, has_unreadable},
     view::View,
+    workspace::Unit,
 };
 use crate::{
     diagnostic::{Applicability, Diagnostic, Severity, nearest},
+    project::{Project, TreeFile, TreeKind},
     source::Span,
     syntax::{Entry, Node, NodeKind, Tree},
 };
@@ -23,14 +25,27 @@ const OF_FILES: [&str; 6] = ["name", "source", "user", "group", "mode", "attrs"]
 /// A file of the state tree that a state renders.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Source {
-    /// Its path in the tree.
+    /// Its path in the tree: a file's, or a directory's where all files in it are rendered.
     pub path: String,
+    /// Whether only some files of a directory are taken.
+    pub partial: bool,
     /// Where it is named.
     pub span: Span,
     /// The variables that the state gives it, with their places.
     pub given: Vec<(String, Span)>,
     /// Whether it may be given more.
     pub open: bool,
+}
+
+impl Source {
+    /// The files themselves.
+    pub fn files(&self, project: &Project, env: &str) -> Vec<TreeFile> {
+        match project.find(TreeKind::States, env, &self.path) {
+            Some(file) => vec![file],
+            None if self.partial => Vec::new(),
+            None => project.files_below(TreeKind::States, env, &self.path),
+        }
+    }
 }
 
 /// The files that a file's states render, where their names are known.
@@ -83,6 +98,8 @@ fn arguments(entries: &[&Entry], mut open: bool, constants: &Constants, found: &
         open |= !names(&entry.value, &mut given);
     }
     open |= entries.iter().any(|e| e.key.text().is_none());
+    let partial =
+        open || ["include_pat", "exclude_pat", "maxdepth"].iter().any(|name| named(name).next().is_some());
     for (source, span) in
         named("source").chain(named("sources")).flat_map(|e| Pattern::of_list(&e.value, constants))
     {
@@ -92,7 +109,7 @@ fn arguments(entries: &[&Entry], mut open: bool, constants: &Constants, found: &
             (!path.contains(['?', '|'])).then(|| path.trim_matches('/').to_owned())
         });
         if let Some(path) = path.filter(|path| !path.is_empty()) {
-            found.push(Source { path, span, given: given.clone(), open });
+            found.push(Source { path, span, partial, given: given.clone(), open });
         }
     }
 }
@@ -132,45 +149,48 @@ fn names(node: &Node, given: &mut Vec<(String, Span)>) -> bool {
 /// Reports variables that every rendering of a source reads, and that its state does not give.
 pub fn check_given(view: &View<'_>, found: &mut Vec<Diagnostic>) {
     for source in view.unit().summary.sources.iter().filter(|source| !source.open) {
-        let Some(template) = view.rendered(&source.path) else { continue };
-        let uses = &template.summary.uses;
-        if template.foreign || has_unreadable(&template.tree) || !uses.is_empty() {
+        view.rendered(source).into_iter().for_each(|template| hold(view, source, template, found));
+    }
+}
+
+/// Holds a rendered file against what its state gives it.
+fn hold(view: &View<'_>, source: &Source, template: &Unit, found: &mut Vec<Diagnostic>) {
+    if template.foreign || has_unreadable(&template.tree) || !template.summary.uses.is_empty() {
+        return;
+    }
+    let mut said = Vec::new();
+    for free in scope::free_names(&template.tree.template).into_iter().filter(|free| free.always) {
+        let is_seen = OF_FILES.iter().take(if view.is_foreign() { 6 } else { 2 }).any(|n| **n == *free.name);
+        if is_seen || said.contains(&free.name) || source.given.iter().any(|(name, _)| *name == free.name) {
             continue;
         }
-        let mut said = Vec::new();
-        for free in scope::free_names(&template.tree.template).into_iter().filter(|free| free.always) {
-            let is_seen =
-                OF_FILES.iter().take(if view.is_foreign() { 6 } else { 2 }).any(|n| **n == *free.name);
-            if is_seen || said.contains(&free.name) || source.given.iter().any(|(name, _)| *name == free.name)
-            {
-                continue;
+        let message = format!("`{}` reads `{}`, which nothing gives it", template.tree_path, free.name);
+        let mut diagnostic =
+            Diagnostic::new(&UNDEFINED_VARIABLE, source.span, message).label(free.span, "read here");
+        // Of the files of a directory another one may read what this one does not.
+        let is_whole = template.tree_path.as_ref() == source.path.as_str();
+        let unread = source.given.iter().filter(|(name, _)| is_whole && !mentions(&template.tree, name));
+        let near = nearest(&free.name, unread.map(|(name, _)| name.as_str())).map(str::to_owned);
+        let place = near.as_ref().and_then(|near| source.given.iter().find(|(name, _)| name == near));
+        match place {
+            Some((_, place)) => {
+                diagnostic.span = *place;
+                diagnostic = diagnostic.help(format!("did you mean `{}`?", free.name)).fix(
+                    format!("rename to `{}`", free.name),
+                    Applicability::Unsafe,
+                    *place,
+                    free.name.as_str(),
+                );
             }
-            let message = format!("`{}` reads `{}`, which nothing gives it", source.path, free.name);
-            let mut diagnostic =
-                Diagnostic::new(&UNDEFINED_VARIABLE, source.span, message).label(free.span, "read here");
-            let unread = source.given.iter().filter(|(name, _)| !mentions(&template.tree, name));
-            let near = nearest(&free.name, unread.map(|(name, _)| name.as_str())).map(str::to_owned);
-            let place = near.as_ref().and_then(|near| source.given.iter().find(|(name, _)| name == near));
-            match place {
-                Some((_, place)) => {
-                    diagnostic.span = *place;
-                    diagnostic = diagnostic.help(format!("did you mean `{}`?", free.name)).fix(
-                        format!("rename to `{}`", free.name),
-                        Applicability::Unsafe,
-                        *place,
-                        free.name.as_str(),
-                    );
-                }
-                None => {
-                    diagnostic = diagnostic.help(format!("add `{}: …` to `context`", free.name));
-                }
+            None => {
+                diagnostic = diagnostic.help(format!("add `{}: …` to `context`", free.name));
             }
-            if view.is_foreign() {
-                diagnostic.severity = Severity::Warning;
-            }
-            found.push(diagnostic);
-            said.push(free.name);
         }
+        if view.is_foreign() {
+            diagnostic.severity = Severity::Warning;
+        }
+        found.push(diagnostic);
+        said.push(free.name);
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     summary::{ArgumentDecl, FunctionDecl},
     workspace::Unit,
 };
-use crate::{diagnostic::Diagnostic, rule, source::Span};
+use crate::{diagnostic::Diagnostic, rule, source::Span, types::decode::MALFORMED_VALUE};
 
 rule! {
     /// A plain password stands where its hash is expected.
@@ -74,7 +74,11 @@ pub fn check_values(unit: &Unit, diagnostics: &mut Vec<Diagnostic>) {
         let Some(name) = &function.name else { continue };
         match (name.module.as_str(), name.function.as_str()) {
             ("user", "present") => plain_password(function, diagnostics),
-            ("cmd", "run" | "wait") => shell_syntax(function, diagnostics),
+            ("cmd", "run" | "wait") => {
+                shell_syntax(function, diagnostics);
+                no_variable(function, diagnostics);
+            }
+            ("cmd", "script" | "wait_script") => no_variable(function, diagnostics),
             ("file", "managed") => source_without_effect(unit, function, diagnostics),
             _ => {}
         }
@@ -130,6 +134,18 @@ fn shell_syntax(function: &FunctionDecl, diagnostics: &mut Vec<Diagnostic>) {
                 ),
             );
         }
+    }
+}
+
+/// An entry of `env` that is neither `NAME=value` nor a name with a value.
+fn no_variable(function: &FunctionDecl, diagnostics: &mut Vec<Diagnostic>) {
+    for (entry, span) in argument(function, "env").into_iter().flat_map(|a| &a.values) {
+        let Some(text) = entry.text().filter(|text| !text.contains('=')) else { continue };
+        let Some((name, value)) = text.trim().split_once(char::is_whitespace) else { continue };
+        diagnostics.push(
+            Diagnostic::new(&MALFORMED_VALUE, *span, format!("`{text}` is no variable and its value"))
+                .help(format!("write `{name}: {}`", value.trim())),
+        );
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::{
     functions::CustomModules,
+    sources::Source,
     summary::{FunctionDecl, StateDecl, TemplateUse},
     workspace::{Unit, Workspace},
 };
@@ -134,11 +135,11 @@ impl<'w> View<'w> {
         self.workspace.source_exists(&unit.env, path, &unit.tree_path)
     }
 
-    /// The file at a path of the state tree, where a state renders it.
-    pub fn rendered(&self, path: &str) -> Option<&'w Unit> {
+    /// The files that a state renders.
+    pub fn rendered(&self, source: &Source) -> Vec<&'w Unit> {
         self.noted.borrow_mut().listing = true;
-        let file = self.workspace.project.find(TreeKind::States, &self.unit().env, path)?;
-        self.other(&file.path)
+        let files = source.files(self.workspace.project, &self.unit().env);
+        files.into_iter().filter_map(|file| self.other(&file.path)).collect()
     }
 
     /// Tree paths of all files below a directory of the state tree.

@@ -168,6 +168,13 @@ impl<'a> Workspace<'a> {
             for (candidate, kept) in read {
                 let kept = match kept {
                     Ok(kept) => kept,
+                    // Among files that are rendered, those with NUL characters are copied as they are.
+                    Err(_)
+                        if used_as_template.contains_key(&*candidate.path)
+                            && project.read(&candidate.path).is_ok_and(|bytes| bytes.contains(&0)) =>
+                    {
+                        continue;
+                    }
                     Err(reason) => {
                         unreadable.push(Unreadable { path: candidate.path.to_string(), reason });
                         continue;
@@ -193,10 +200,7 @@ impl<'a> Workspace<'a> {
                         });
                     }
                 }
-                for source in kept.template.sources.iter() {
-                    let Some(file) = project.find(TreeKind::States, &candidate.env, &source.path) else {
-                        continue;
-                    };
+                for file in kept.template.sources.iter().flat_map(|s| s.files(project, &candidate.env)) {
                     // Whoever renders it gives it variables.
                     used_as_template.insert(file.path.clone(), true);
                     if !seen.contains(&*file.path) {

@@ -26,6 +26,7 @@ pub(crate) struct Extracted {
     #[arg(ty = Type::List(Box::new(Type::Source.or(Type::Map(Box::new(Type::Str))))))]
     source: Vec<Value>,
     /// Checksum of the archive, or the address of a file of checksums.
+    #[arg(ty = Type::Hash)]
     source_hash: Option<String>,
     /// The name to look for in a file of checksums.
     source_hash_name: Option<String>,

@@ -23,6 +23,7 @@ macro_rules! adding {
             #[arg(ty = Type::Source)]
             source: Option<String>,
             /// Checksum of that file.
+            #[arg(ty = Type::Hash)]
             source_hash: Option<String>,
             /// Files the texts come from.
             #[arg(ty = Type::List(Box::new(Type::Source)))]

@@ -32,6 +32,7 @@ pub(crate) struct BlockReplace {
     #[arg(ty = Type::Source)]
     source: Option<String>,
     /// Checksum of that file.
+    #[arg(ty = Type::Hash)]
     source_hash: Option<String>,
     /// Files the content comes from.
     #[arg(ty = Type::List(Box::new(Type::Source)))]

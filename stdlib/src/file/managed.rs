@@ -32,6 +32,7 @@ pub(crate) struct Managed {
     source: Vec<Value>,
     /// Checksum of the source (`sha256=…`), or the address of a file of checksums. Needed for sources of the web,
     /// unless `skip_verify` is set.
+    #[arg(ty = Type::Hash)]
     source_hash: Option<String>,
     /// The name to look for in a file of checksums, where it is not that of the source or the target.
     source_hash_name: Option<String>,

@@ -38,9 +38,15 @@ pub(crate) fn render(
     defaults: &Map,
     context: &Map,
 ) -> Result<Vec<u8>, Failure> {
-    let template = std::str::from_utf8(text.content).map_err(|_| {
-        Failure::new(format!("`{}` is not UTF-8 text, so it cannot be a template", text.name))
-    })?;
+    let template = match std::str::from_utf8(text.content) {
+        Ok(template) => template,
+        // A picture in a directory that is rendered is copied, as Salt does.
+        Err(_) if text.content.contains(&0) => return Ok(text.content.to_vec()),
+        Err(_) => {
+            let message = format!("`{}` is not UTF-8 text, so it cannot be a template", text.name);
+            return Err(Failure::new(message));
+        }
+    };
     let mut all = Map::new();
     all.insert("name".to_owned(), target.into());
     all.insert("source".to_owned(), text.name.into());

@@ -17,6 +17,7 @@ pub(crate) struct Absent {
     #[arg(primary)]
     name: Vec<String>,
     /// The addresses it loses; all when none is given.
+    #[arg(ty = Type::List(Box::new(Type::Ip)))]
     ip: Vec<String>,
 }
 

@@ -17,7 +17,7 @@ use zester_stdlib_derive::Arguments;
 #[state("host.only")]
 pub(crate) struct Only {
     /// The address.
-    #[arg(primary)]
+    #[arg(primary, ty = Type::Ip)]
     name: String,
     /// Its names, in order; with none its lines go.
     hostnames: Vec<String>,

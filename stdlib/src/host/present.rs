@@ -18,6 +18,7 @@ pub(crate) struct Present {
     #[arg(primary)]
     name: String,
     /// Its address, or several.
+    #[arg(ty = Type::List(Box::new(Type::Ip)))]
     ip: Vec<String>,
     /// A remark behind the line.
     comment: Option<String>,

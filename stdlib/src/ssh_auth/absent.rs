@@ -17,7 +17,7 @@ pub(crate) struct Absent {
     /// Whose keys.
     user: String,
     /// The key's type.
-    #[arg(default = "ssh-rsa")]
+    #[arg(default = "ssh-rsa", ty = super::key::types())]
     enc: String,
     /// The remark behind the key.
     #[arg(inert = "a key is known by itself, not by its remark")]

@@ -1,6 +1,7 @@
 //! A line of `authorized_keys`: options, type, key, remark.
 
 use std::fmt;
+use zester_compiler::types::Type;
 
 /// Types of keys, as lines name them.
 const TYPES: [&str; 11] = [
@@ -16,6 +17,26 @@ const TYPES: [&str; 11] = [
     "ssh-ed25519-cert-v01@openssh.com",
     "ecdsa-sha2-nistp256-cert-v01@openssh.com",
 ];
+
+/// Short names of the types, as Salt takes them, and what they mean.
+const SHORT: [(&str, &str); 6] = [
+    ("ed25519", "ssh-ed25519"),
+    ("rsa", "ssh-rsa"),
+    ("dsa", "ssh-dss"),
+    ("dss", "ssh-dss"),
+    ("ssh-dsa", "ssh-dss"),
+    ("ecdsa", "ecdsa-sha2-nistp256"),
+];
+
+/// The names of types of keys that an author may write.
+pub(crate) fn types() -> Type {
+    Type::Enum(TYPES.into_iter().chain(SHORT.map(|(short, _)| short)).map(str::to_owned).collect())
+}
+
+/// A type's whole name.
+pub(crate) fn full_type(name: &str) -> &str {
+    SHORT.iter().find(|(short, _)| *short == name).map_or(name, |(_, full)| full)
+}
 
 /// A key that may log in.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -71,13 +92,7 @@ impl Key {
                         name.chars().take(40).collect::<String>()
                     ));
                 }
-                let kind = match kind {
-                    "ed25519" => "ssh-ed25519",
-                    "rsa" => "ssh-rsa",
-                    "dsa" | "dss" | "ssh-dsa" => "ssh-dss",
-                    "ecdsa" => "ecdsa-sha2-nistp256",
-                    kind => kind,
-                };
+                let kind = full_type(kind);
                 if !TYPES.contains(&kind) {
                     return Err(format!("`{kind}` is no type of key; there are {}", TYPES.join(", ")));
                 }

@@ -18,7 +18,7 @@ pub(crate) struct Manage {
     /// The keys: whole lines, or Base64 alone.
     ssh_keys: Vec<String>,
     /// The type of the keys that do not say it.
-    #[arg(default = "ssh-rsa")]
+    #[arg(default = "ssh-rsa", ty = super::key::types())]
     enc: String,
     /// The remark behind the keys.
     comment: Option<String>,

@@ -8,6 +8,8 @@ mod present;
 
 use crate::Library;
 
+pub(crate) use key::{full_type, types};
+
 /// Adds the module's functions.
 pub(crate) fn register(library: &mut Library) {
     library.state::<present::Present>().state::<absent::Absent>().state::<manage::Manage>();

@@ -16,7 +16,7 @@ pub(crate) struct Present {
     /// Who may be logged in as.
     user: String,
     /// The key's type, where `name` does not say it.
-    #[arg(default = "ssh-rsa")]
+    #[arg(default = "ssh-rsa", ty = super::key::types())]
     enc: String,
     /// The remark behind the key.
     comment: Option<String>,

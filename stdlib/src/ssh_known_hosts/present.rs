@@ -4,6 +4,7 @@ use super::entries::{HostKey, file, keys_of, pattern, read, without, write, writ
 use crate::{
     Arguments, Changes, Context, Failure, Outcome, Plan, State, change,
     provider::tool::{failure, run, tool},
+    ssh_auth::full_type,
 };
 use zester_compiler::types::Seconds;
 
@@ -24,6 +25,7 @@ pub(crate) struct Present {
     /// The key in Base64, or `TYPE BASE64`.
     key: Option<String>,
     /// The key's type.
+    #[arg(ty = crate::ssh_auth::types())]
     enc: Option<String>,
     /// The port.
     port: Option<u16>,
@@ -53,7 +55,7 @@ impl State for Present {
         let (path, ownership) = file(cx, self.user.as_deref(), self.config.as_deref())?;
         let old = read(cx, &path)?;
         let known = keys_of(&old, &host);
-        let kind = self.enc.as_deref().map(full_kind);
+        let kind = self.enc.as_deref().map(|kind| full_type(kind).to_owned());
         let of_kind = |key: &&HostKey| kind.as_deref().is_none_or(|kind| key.kind == kind);
         let wanted = match (&self.key, &self.fingerprint) {
             (Some(key), _) => self.given(key)?,
@@ -93,22 +95,12 @@ impl State for Present {
     }
 }
 
-/// `ed25519` is `ssh-ed25519`.
-fn full_kind(kind: &str) -> String {
-    match kind {
-        "rsa" | "ed25519" => format!("ssh-{kind}"),
-        "dsa" | "dss" => "ssh-dss".to_owned(),
-        "ecdsa" => "ecdsa-sha2-nistp256".to_owned(),
-        kind => kind.to_owned(),
-    }
-}
-
 impl Present {
     /// The key that the author wrote.
     fn given(&self, key: &str) -> Result<HostKey, Failure> {
         let words: Vec<&str> = key.split_whitespace().collect();
         let (kind, blob) = match words.as_slice() {
-            [blob] => (full_kind(self.enc.as_deref().unwrap_or("ssh-rsa")), *blob),
+            [blob] => (full_type(self.enc.as_deref().unwrap_or("ssh-rsa")).to_owned(), *blob),
             [kind, blob] => ((*kind).to_owned(), *blob),
             [_, kind, blob, ..] if blob.starts_with("AAAA") => ((*kind).to_owned(), *blob),
             [kind, blob, ..] => ((*kind).to_owned(), *blob),

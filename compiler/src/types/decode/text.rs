@@ -2,7 +2,7 @@
 
 use super::{DecodeError, MALFORMED_VALUE, UNKNOWN_VALUE, word::Word};
 use crate::{
-    diagnostic::{Diagnostic, Severity},
+    diagnostic::{Diagnostic, Severity, nearest},
     types::{Type, Value},
 };
 
@@ -66,7 +66,7 @@ pub(super) fn source(ty: &Type, word: &Word<'_>) -> Result<Value, DecodeError> {
             let message = format!("expected a file source, found the scheme `{found}`");
             let mut error = DecodeError::new(&MALFORMED_VALUE, ty, word.part(0, found.len()), message)
                 .help("sources are `zester://`, `http://`, `https://`, `file://` and absolute paths");
-            if let Some(near) = crate::diagnostic::nearest(found, SCHEMES) {
+            if let Some(near) = nearest(found, SCHEMES) {
                 error = error.help(format!("did you mean `{near}://`?"));
             }
             Err(error)
@@ -83,15 +83,19 @@ pub(super) fn hash(ty: &Type, word: &Word<'_>) -> Result<Value, DecodeError> {
         [("md5", 32), ("sha1", 40), ("sha224", 56), ("sha256", 64), ("sha384", 96), ("sha512", 128)];
     let text = word.text.trim();
     let is_hex = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());
-    if scheme(text).is_some() || is_absolute(text) {
+    // Nothing is what a template leaves where no checksum is known.
+    if text.is_empty() || scheme(text).is_some() || is_absolute(text) {
         return Ok(Value::Str(text.to_owned()));
     }
     if let Some((algorithm, digest)) = text.split_once(['=', ':']) {
         let (algorithm, digest) = (algorithm.trim().to_ascii_lowercase(), digest.trim());
         let Some((_, length)) = LENGTHS.iter().find(|(name, _)| *name == algorithm) else {
-            let names: Vec<&str> = LENGTHS.iter().map(|(name, _)| *name).collect();
-            return Err(malformed(ty, word, "expected a checksum")
-                .help(format!("the algorithms are {}", names.join(", "))));
+            let names = LENGTHS.map(|(name, _)| name);
+            let help = match nearest(&algorithm, names) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the algorithms are {}", names.join(", ")),
+            };
+            return Err(malformed(ty, word, "expected a checksum").help(help));
         };
         if !is_hex(digest) || digest.len() != *length {
             let message = format!(
