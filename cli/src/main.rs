@@ -12,6 +12,9 @@ use options::{Cli, Command};
 use output::{Exit, Failure};
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|info| {
         eprintln!("zester: this is a bug of ours, please report it: {info}");

@@ -1,7 +1,8 @@
 //! How long a check of a whole tree takes: cold, repeated without a change, and after one edit.
 //!
 //! `cargo bench -p zester-stdlib --bench sessions -- DIRECTORY [EDITS]`; `tests/bench/tree.py DIRECTORY 6500` writes
-//! a tree. Each edit changes one line of one file, as an editor would between two keystrokes, and is taken back with the next.
+//! a tree. Each edit changes one line of one file, as an editor would between two keystrokes, or adds a state or a key,
+//! and is taken back with the next.
 
 use std::{
     collections::HashMap,
@@ -84,7 +85,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     print_times("again, nothing changed", &mut again);
 
-    for (name, kind) in [("state", TreeKind::States), ("settings", TreeKind::Settings)] {
+    let edits_of = [
+        ("state", TreeKind::States, None),
+        ("settings", TreeKind::Settings, None),
+        (
+            "state, which gets a state more or less",
+            TreeKind::States,
+            Some("\nbench_more:\n  pkg.installed: []\n"),
+        ),
+        ("settings, which gets a key more or less", TreeKind::Settings, Some("\nbench_more: 1\n")),
+    ];
+    for (name, kind, more) in edits_of {
         let files: Vec<String> = project.sources_of(kind, "base").into_iter().map(|f| f.path).collect();
         let mut times = Vec::new();
         for edit in 0..edits {
@@ -96,7 +107,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let words = ends.filter(|at| text[..*at].ends_with(|c: char| c.is_ascii_alphanumeric()));
             let at = words.min_by_key(|at| at.abs_diff(middle)).unwrap_or(text.len());
             let mut edited_text = text.to_string();
-            edited_text.insert(at, 'x');
+            match more {
+                Some(more) => edited_text = format!("{}\n{more}", edited_text.trim_end()),
+                None => edited_text.insert(at, 'x'),
+            }
             for text in [edited_text, text.to_string()] {
                 if let Ok(mut texts) = edited.texts.write() {
                     texts.insert(path.clone(), text.into_bytes().into());
@@ -108,7 +122,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 times.push(start.elapsed());
             }
         }
-        print_times(&format!("after one edit of a {name} file"), &mut times);
+        print_times(&format!("after one edit of a file: {name}"), &mut times);
     }
     Ok(())
 }

@@ -685,26 +685,26 @@ pub fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync)
     if items.len() < MIN_ITEMS || threads == 1 {
         return items.iter().map(work).collect();
     }
+    // Small enough that no thread waits long for the last one, large enough that taking one costs nothing.
+    let chunk = (items.len() / (threads * 32)).max(1);
     let next = AtomicUsize::new(0);
-    let mut parts: Vec<Vec<(usize, R)>> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut done = Vec::new();
-                    loop {
-                        let index = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(item) = items.get(index) else { return done };
-                        done.push((index, work(item)));
-                    }
-                })
-            })
-            .collect();
-        workers
-            .into_iter()
-            .map(|w| w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
+    let worker = || {
+        let mut done = Vec::new();
+        loop {
+            let start = next.fetch_add(chunk, Ordering::Relaxed);
+            let end = items.len().min(start.saturating_add(chunk));
+            let Some(items) = items.get(start..end).filter(|items| !items.is_empty()) else { return done };
+            done.push((start, items.iter().map(&work).collect::<Vec<R>>()));
+        }
+    };
+    let mut parts: Vec<(usize, Vec<R>)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(&worker)).collect();
+        let joined =
+            workers.into_iter().map(|w| w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        joined.flatten().collect()
     });
-    let mut all: Vec<(usize, R)> = parts.drain(..).flatten().collect();
-    all.sort_by_key(|(index, _)| *index);
-    all.into_iter().map(|(_, result)| result).collect()
+    parts.sort_by_key(|(start, _)| *start);
+    let mut all = Vec::with_capacity(items.len());
+    parts.into_iter().for_each(|(_, part)| all.extend(part));
+    all
 }

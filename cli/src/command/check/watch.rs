@@ -24,7 +24,7 @@ use zester_compiler::{
 use zester_executor::local::{Local, LocalOptions};
 
 /// How long nothing must happen before a check: an editor's "save" is several events.
-const QUIET: Duration = Duration::from_millis(30);
+const QUIET: Duration = Duration::from_millis(15);
 
 /// How long a check may be put off by files that keep changing.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
