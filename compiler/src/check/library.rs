@@ -60,12 +60,16 @@ pub fn check_name(view: &View<'_>, function: &FunctionDecl, found: &mut Vec<Diag
 
 /// Whether a file may be rendered for a machine too, with variables that a state gives it. Only asked where a finding depends on it.
 fn is_source(view: &View<'_>) -> bool {
-    let file = view.unit().tree_path.rsplit('/').next().unwrap_or_default();
+    let path = &view.unit().tree_path;
+    let file = path.rsplit('/').next().unwrap_or_default();
+    let is_below = |dir: &str| path.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'));
     view.everything().iter().any(|other| {
-        other.tree.text.match_indices("://").any(|(at, _)| {
-            let path = other.tree.text.get(at..).unwrap_or_default();
-            path.split(char::is_whitespace).next().is_some_and(|word| word.contains(file))
-        })
+        let is_in_rendered = other.summary.sources.iter().any(|source| is_below(&source.path));
+        is_in_rendered
+            || other.tree.text.match_indices("://").any(|(at, _)| {
+                let path = other.tree.text.get(at..).unwrap_or_default();
+                path.split(char::is_whitespace).next().is_some_and(|word| word.contains(file))
+            })
     })
 }
 
