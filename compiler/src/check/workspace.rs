@@ -698,13 +698,15 @@ pub fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync)
         }
     };
     let mut parts: Vec<(usize, Vec<R>)> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(&worker)).collect();
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
         let joined =
             workers.into_iter().map(|w| w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         joined.flatten().collect()
     });
     parts.sort_by_key(|(start, _)| *start);
     let mut all = Vec::with_capacity(items.len());
-    parts.into_iter().for_each(|(_, part)| all.extend(part));
+    for (_, part) in parts {
+        all.extend(part);
+    }
     all
 }
