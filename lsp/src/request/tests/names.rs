@@ -99,7 +99,7 @@ fn references_and_highlights() {
     );
     assert_eq!(
         references(&with("  port: 8080", "  po<|>rt: 8080")),
-        ["settings/nginx.zy:2 [port]", "states/web/init.zy:4 [port]"]
+        ["settings/nginx.zy:2 [port]", "states/web/files/nginx.conf:1 [port]", "states/web/init.zy:4 [port]"]
     );
     assert_eq!(
         references(&with("{% macro site(", "{% macro si<|>te(")),
