@@ -1,5 +1,6 @@
 //! Everything a run on this machine needs, from a project to a context.
 
+use serde_json::json;
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock},
@@ -10,7 +11,7 @@ use zester_compiler::{
     lower::{self, LowerInput, Lowered, Request, TemplateRenderer},
     project::{ConfigError, OpenOptions, Project, ProjectTemplates, Root, TreeKind},
     settings::{self, Override, OverrideError, Settings, Unseal},
-    source::DiskSources,
+    source::{DiskSources, MemorySources},
     syntax,
     template::{Environment, Functions, RenderInput, Rendered},
     types::{Effect, Facts, Map, Value},
@@ -269,25 +270,58 @@ impl Local {
         self.lower_request(Request::Orchestration(refs.to_vec()), facts, settings)
     }
 
+    /// Lowers one state function with its arguments as a state that stands in no file. The findings have no place that anybody wrote.
+    pub fn lower_single(
+        &self,
+        id: &str,
+        function: &str,
+        args: &Map,
+        facts: &Arc<Facts>,
+        settings: &Arc<Value>,
+    ) -> Result<Lowered, LocalError> {
+        let args: Vec<_> = args.iter().map(|(name, value)| json!({ name: value })).collect();
+        let text = without_tags(&json!({ id: { function: args } }).to_string());
+        let sources = MemorySources::new().with("states/single.zy", text);
+        let project = Project::open(Arc::new(sources), OpenOptions::default())?;
+        let request = Request::Refs(vec!["single".to_owned()]);
+        Ok(self.with_input(&project, request, facts, settings, lower::lower))
+    }
+
     fn lower_request(&self, request: Request, facts: &Arc<Facts>, settings: &Arc<Value>) -> Lowered {
+        self.with_input(&self.project, request, facts, settings, lower::lower)
+    }
+
+    /// What the top files select: the environment and the ref of each, and what is wrong with them.
+    pub fn selection(
+        &self,
+        facts: &Arc<Facts>,
+        settings: &Arc<Value>,
+    ) -> (Vec<(String, String)>, Vec<Diagnostic>) {
+        self.with_input(&self.project, Request::Highstate, facts, settings, lower::selection)
+    }
+
+    fn with_input<R>(
+        &self,
+        project: &Project,
+        request: Request,
+        facts: &Arc<Facts>,
+        settings: &Arc<Value>,
+        work: impl FnOnce(&LowerInput<'_>) -> R,
+    ) -> R {
         self.bind_functions(facts, settings);
         let environment = self.environment();
-        let renderer = TemplateRenderer {
-            project: &self.project,
-            environment: &environment,
-            facts,
-            settings,
-            test: self.options.test,
-        };
-        lower::lower(&LowerInput {
-            project: &self.project,
+        let renderer =
+            TemplateRenderer { project, environment: &environment, facts, settings, test: self.options.test };
+        work(&LowerInput {
+            project,
             registry: self.library.registry(),
             custom: &self.custom,
             renderer: &renderer,
             facts,
             settings,
             nodegroups: &self.project.config().nodegroups,
-            env: self.options.env.as_deref(),
+            // What stands in no file belongs to no environment either.
+            env: self.options.env.as_deref().filter(|_| std::ptr::eq(project, &*self.project)),
             request,
         })
     }
@@ -347,6 +381,21 @@ impl Local {
         // The first call wins: exec functions look at the machine, and only pillar-like ones at settings.
         let _ = self.functions.context.get_or_init(|| self.context(facts, settings));
     }
+}
+
+/// JSON that holds nothing which a template engine would take for a tag: in texts, braces are written as escapes.
+fn without_tags(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    let (mut inside, mut escaped) = (false, false);
+    for letter in json.chars() {
+        match letter {
+            '{' if inside => text.push_str("\\u007b"),
+            other => text.push(other),
+        }
+        inside ^= letter == '"' && !escaped;
+        escaped = inside && letter == '\\' && !escaped;
+    }
+    text
 }
 
 /// All built-in functions; made once per process.
@@ -422,5 +471,31 @@ impl StateFiles for Tree {
                 .collect();
             found.join("; ")
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_state_is_what_was_said_and_no_template() {
+        let options = LocalOptions { id: Some("web1".to_owned()), ..LocalOptions::default() };
+        let empty = Project::open(Arc::new(MemorySources::new()), OpenOptions::default()).unwrap();
+        let local = Local::with_project(Arc::new(empty), PathBuf::from("/"), options, Cancel::default());
+        let facts = Arc::new(Facts::default());
+        local.set_facts(facts.clone());
+        let settings = Arc::new(Value::Map(Map::new()));
+        let text = r#"a "{{ grains.id }}" {# b #} {% c \\"{{ d"#;
+        let args: Map = [("contents".to_owned(), text.into()), ("user".to_owned(), "root".into())].into();
+        let lowered = local.lower_single("/tmp/{{ x", "file.managed", &args, &facts, &settings).unwrap();
+        assert!(lowered.diagnostics.is_empty(), "{:?}", lowered.diagnostics);
+        let dag = lowered.dag.unwrap();
+        let node = &dag.graph[dag.schedule[0]];
+        assert_eq!((node.id.as_str(), node.function.to_string().as_str()), ("/tmp/{{ x", "file.managed"));
+        assert_eq!(node.args["contents"], Value::List(vec![text.into()]));
+        let wrong: Map = [("contnets".to_owned(), "x".into())].into();
+        let lowered = local.lower_single("/f", "file.managed", &wrong, &facts, &settings).unwrap();
+        assert_eq!(lowered.diagnostics[0].help.as_deref(), Some("did you mean `contents`?"));
     }
 }

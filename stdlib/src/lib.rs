@@ -64,7 +64,7 @@ pub mod zester;
 pub use cmd::environment::variables as environment;
 pub use context::{Cancel, Context, Machine, ManagedPaths, NoPeers, Peers, RunCache, StateFiles};
 pub use environ::below as run_variables;
-pub use library::{BoundLibrary, Exec, Library, StateFunction};
+pub use library::{BoundLibrary, Exec, Library, STATE_FUNCTIONS, StateFunction};
 pub use state::{Changes, Failure, Outcome, Plan, State, change};
 pub use zester_stdlib_derive::Arguments;
 

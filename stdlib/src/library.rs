@@ -42,6 +42,22 @@ pub trait Exec: Arguments + Send + Sync {
     fn call(&self, cx: &Context) -> Result<Value, String>;
 }
 
+/// The functions that run or show states. They need a whole tree, so whoever runs calls provides them, and not the library.
+pub const STATE_FUNCTIONS: [&str; 12] = [
+    "state.apply",
+    "state.highstate",
+    "state.show_highstate",
+    "state.show_low_sls",
+    "state.show_lowstate",
+    "state.show_sls",
+    "state.show_states",
+    "state.show_top",
+    "state.single",
+    "state.sls",
+    "state.sls_id",
+    "state.test",
+];
+
 type BuildState = fn(&Map) -> Result<Box<dyn StateFunction>, String>;
 type CallExec = fn(&Map, &Context) -> Result<Value, String>;
 
@@ -108,8 +124,7 @@ impl Library {
     /// Whether an exec function, or one of those that run states, can be called like this; the error is a sentence
     /// with the nearest name.
     pub fn check_call(&self, name: &str, args: &[Value], kwargs: &Map) -> Result<(), String> {
-        const STATES: [&str; 3] = ["state.apply", "state.highstate", "state.sls"];
-        if STATES.contains(&name) {
+        if STATE_FUNCTIONS.contains(&name) {
             return Ok(());
         }
         let Some((module, function)) = name.split_once('.') else {
@@ -118,7 +133,7 @@ impl Library {
         let hint = |near: Option<&str>| near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
         let Some(signature) = self.registry.get(FunctionKind::Exec, module, function) else {
             let own = self.registry.signatures(FunctionKind::Exec).map(|s| s.name());
-            let names: Vec<String> = own.chain(STATES.map(str::to_owned)).collect();
+            let names: Vec<String> = own.chain(STATE_FUNCTIONS.map(str::to_owned)).collect();
             let near = nearest(name, names.iter().map(String::as_str));
             return Err(format!("there is no function `{name}`{}", hint(near)));
         };

@@ -74,6 +74,18 @@ pub struct LowerInput<'a> {
     pub request: Request,
 }
 
+impl LowerInput<'_> {
+    /// What targets of the top files are held against.
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            id: &self.facts.id,
+            facts: self.facts,
+            settings: self.settings,
+            nodegroups: self.nodegroups,
+        }
+    }
+}
+
 /// What came of it.
 #[derive(Default)]
 pub struct Lowered {
@@ -189,17 +201,20 @@ fn load(input: &LowerInput<'_>, units: &mut Units<'_>) {
             }
         }
         Request::Highstate => {
-            let subject = Subject {
-                id: &input.facts.id,
-                facts: input.facts,
-                settings: input.settings,
-                nodegroups: input.nodegroups,
-            };
-            for selected in top::select(input.project, units, &subject, input.env) {
+            for selected in top::select(input.project, units, &input.subject(), input.env) {
                 units.load(&selected.env, &selected.reference, Some("top.zy"), selected.span);
             }
         }
     }
+}
+
+/// What the top files select for a peel, the environment and the ref of each in their order, and what is wrong with them.
+pub fn selection(input: &LowerInput<'_>) -> (Vec<(String, String)>, Vec<Diagnostic>) {
+    let mut units = Units::new(input.project, input.renderer);
+    let selected = top::select(input.project, &mut units, &input.subject(), input.env);
+    let diagnostics = std::mem::take(&mut units.diagnostics);
+    let selected = selected.into_iter().map(|s| (s.env, s.reference)).collect();
+    (selected, placed(diagnostics, &units))
 }
 
 /// The targets of the top files as one peel's facts render them, at the author's places, and what is wrong with them.

@@ -1,10 +1,10 @@
 //! One call on this machine: states of the published tree, or a function.
 
-use super::{book::Book, trees::Trees};
+use super::{book::Book, states, trees::Trees};
 use crate::{
     job::message::{Call, JobOutcome, PeelStatus},
     local::{Local, LocalOptions, library},
-    runner::{self, Lock, LockError, Observer, Outcome, RunOptions, Status},
+    runner::Observer,
 };
 use std::{
     path::PathBuf,
@@ -18,7 +18,7 @@ use zester_compiler::{
     settings::Mask,
     types::{Effect, Facts, FunctionKind, Map, Value},
 };
-use zester_stdlib::{Cancel, Library, Peers, facts};
+use zester_stdlib::{Cancel, Library, Peers, STATE_FUNCTIONS, facts};
 
 /// What a call came to.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub struct Ended {
 }
 
 impl Ended {
-    fn failed(error: impl Into<String>) -> Self {
+    pub(super) fn failed(error: impl Into<String>) -> Self {
         Self { status: PeelStatus::Failed, outcome: JobOutcome::Nothing, error: Some(error.into()) }
     }
 }
@@ -167,7 +167,7 @@ impl Host {
     /// Whether the call changes nothing, so that it need not wait for its turn.
     pub fn is_read_only(&self, call: &Call) -> bool {
         match call.function.split_once('.') {
-            Some(("state", _)) => call.test,
+            Some(("state", function)) => call.test || states::changes_nothing(function),
             Some((module, function)) => {
                 matches!(self.effect(module, function), Some(Effect::Pure | Effect::Probe))
             }
@@ -178,12 +178,12 @@ impl Host {
     /// Runs a call to its end.
     pub fn run(&self, call: &Call, cancel: &Cancel, observer: &dyn Observer) -> Ended {
         match call.function.as_str() {
-            "state.apply" | "state.sls" | "state.highstate" => self.states(call, cancel, observer),
+            name if STATE_FUNCTIONS.contains(&name) => self.states(call, cancel, observer),
             _ => self.function(call, cancel),
         }
     }
 
-    fn local(&self, call: &Call, cancel: &Cancel) -> Result<Local, String> {
+    pub(super) fn local(&self, call: &Call, cancel: &Cancel) -> Result<Local, String> {
         let text = |name: &str| call.kwargs.get(name).and_then(Value::as_str).map(str::to_owned);
         let options = LocalOptions {
             env: text("env").or_else(|| text("saltenv")),
@@ -199,83 +199,6 @@ impl Host {
             local.set_peers(peers.clone());
         }
         Ok(local)
-    }
-
-    fn states(&self, call: &Call, cancel: &Cancel, observer: &dyn Observer) -> Ended {
-        match self.try_states(call, cancel, observer) {
-            Ok(ended) => ended,
-            Err(error) => Ended::failed(error),
-        }
-    }
-
-    fn try_states(&self, call: &Call, cancel: &Cancel, observer: &dyn Observer) -> Result<Ended, String> {
-        for name in call.kwargs.keys() {
-            if !matches!(name.as_str(), "env" | "saltenv" | "pillar" | "settings" | "test" | "failhard") {
-                return Err(format!(
-                    "`{}` has no argument `{name}`; it takes env, settings, test and failhard",
-                    call.function
-                ));
-            }
-        }
-        let mut refs = Vec::new();
-        for argument in &call.args {
-            match argument {
-                Value::Str(text) => {
-                    refs.extend(text.split(',').map(str::trim).filter(|r| !r.is_empty()).map(str::to_owned));
-                }
-                Value::List(items) => {
-                    for item in items {
-                        refs.push(item.as_str().ok_or("refs of state files are texts")?.to_owned());
-                    }
-                }
-                other => return Err(format!("{} is no ref of a state file", other.describe())),
-            }
-        }
-        if call.function == "state.highstate" && !refs.is_empty() {
-            return Err("`state.highstate` takes no refs; use `state.apply`".to_owned());
-        }
-        let mut call = call.clone();
-        call.test |= matches!(call.kwargs.get("test"), Some(Value::Bool(true)));
-        let local = self.local(&call, cancel)?;
-        let facts = local.facts().map_err(|e| e.to_string())?;
-        let (mut settings, found) = local.settings().map_err(|e| e.to_string())?;
-        fails(&local, &found)?;
-        self.trees.reveal(&mut settings)?;
-        let mask = settings.mask();
-        let mut lowered = local.lower(&refs, &facts, &settings.value);
-        mask.diagnostics(&mut lowered.diagnostics);
-        fails(&local, &lowered.diagnostics)?;
-        let dag = lowered.dag.ok_or("the tree has errors; nothing was touched")?;
-        if refs.is_empty() && dag.schedule.is_empty() {
-            return Err(format!("the top file selects no states for `{}`", self.id));
-        }
-        let _lock = if call.test {
-            None
-        } else {
-            match Lock::take(&self.lock, Some(cancel)) {
-                Ok(lock) => Some(lock),
-                Err(LockError::Cancelled) => {
-                    return Ok(Ended {
-                        status: PeelStatus::Canceled,
-                        outcome: JobOutcome::Nothing,
-                        error: Some("canceled while another apply ran on this machine".to_owned()),
-                    });
-                }
-                Err(error) => return Err(error.to_string()),
-            }
-        };
-        let context = local.context(&facts, &settings.value);
-        let failhard = matches!(call.kwargs.get("failhard"), Some(Value::Bool(true)));
-        let result = runner::run(&dag, &context, RunOptions { failhard, mask, lock: None }, observer);
-        let first = result.states.iter().find(|s| s.result == Outcome::Failed);
-        let (status, error) = match result.status {
-            Status::Done => (PeelStatus::Done, None),
-            Status::Cancelled => (PeelStatus::Canceled, None),
-            Status::Failed => {
-                (PeelStatus::Failed, first.map(|s| format!("`{}` failed: {}", s.id, s.comment)))
-            }
-        };
-        Ok(Ended { status, outcome: JobOutcome::States(result), error })
     }
 
     fn function(&self, call: &Call, cancel: &Cancel) -> Ended {
@@ -354,7 +277,7 @@ fn overrides(kwargs: &Map) -> Result<Vec<String>, String> {
 }
 
 /// The errors of a tree as one text, each with its place.
-fn fails(local: &Local, found: &[Diagnostic]) -> Result<(), String> {
+pub(super) fn fails(local: &Local, found: &[Diagnostic]) -> Result<(), String> {
     let errors: Vec<String> = found
         .iter()
         .filter(|d| d.is_error())

@@ -15,6 +15,7 @@ mod renew;
 mod schedule;
 mod secrets;
 mod startup;
+mod states;
 mod sync;
 pub mod trees;
 mod twin;

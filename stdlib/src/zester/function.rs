@@ -118,7 +118,7 @@ impl Function {
     }
 
     fn runs_states(&self) -> bool {
-        matches!(self.name.as_str(), "state.apply" | "state.highstate" | "state.sls")
+        crate::STATE_FUNCTIONS.contains(&self.name.as_str()) && !self.name.starts_with("state.show_")
     }
 
     /// A command's exit status is only in the answer of the function that gives all of it.

@@ -7,7 +7,7 @@ use super::{
     step::{Step, changes, sentence},
 };
 use crate::{Context, Failure, Outcome, Plan};
-use zester_compiler::types::{Map, Seconds, Value};
+use zester_compiler::types::{Map, Seconds, Type, Value};
 use zester_stdlib_derive::Arguments;
 
 /// How long peels have if nothing is said, in seconds.
@@ -68,6 +68,9 @@ pub(crate) struct State {
     /// Applies the highstate: what the top file selects for each peel.
     #[arg(default = false)]
     highstate: bool,
+    /// What is left out: refs of state files, or `sls: REF` and `id: ID`. What remains may not need it.
+    #[arg(ty = excluded())]
+    exclude: Option<Value>,
     /// Settings for this run, over those that the peels have.
     #[arg(alias = "settings")]
     pillar: Map,
@@ -122,6 +125,15 @@ pub(crate) struct State {
     orchestration_jid: Option<Value>,
 }
 
+/// A ref, an id, or several of them.
+fn excluded() -> Type {
+    let named = || {
+        let fields = ["id", "sls"].map(|name| (name.to_owned(), Type::Str, true));
+        Type::Record(fields.to_vec())
+    };
+    Type::Str.or(named()).or(Type::List(Box::new(Type::Str.or(named()))))
+}
+
 impl State {
     fn step(&self) -> Step<'_> {
         Step {
@@ -152,6 +164,9 @@ impl State {
         order.args = self.sls.iter().map(|name| Value::from(name.as_str())).collect();
         if let Some(env) = &self.saltenv {
             order.kwargs.insert("saltenv".to_owned(), Value::from(env.as_str()));
+        }
+        if let Some(exclude) = self.exclude.as_ref().filter(|value| !value.is_null()) {
+            order.kwargs.insert("exclude".to_owned(), exclude.clone());
         }
         if !self.pillar.is_empty() {
             order.kwargs.insert("pillar".to_owned(), Value::Map(self.pillar.clone()));

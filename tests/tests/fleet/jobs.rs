@@ -1,6 +1,7 @@
 //! Jobs from an operator to peels and back, with masters, peels and a real nats-server.
 
 use std::time::Duration;
+use zester_compiler::types::Value;
 use zester_executor::{
     bus::{codec, id::PeelId, storage::Bucket},
     job::{
@@ -76,6 +77,75 @@ async fn states_of_a_published_tree() {
         assert_eq!(states.counts.changed, changed, "{states:?}");
         assert_eq!(std::fs::read_to_string(&target).unwrap(), "hello world on web-1\n");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn states_are_tried_shown_left_out_and_run_alone() {
+    let fleet = Fleet::start().await;
+    let _master = fleet.master().await;
+    let _peel = fleet.peel("web-1").await;
+    let operator = fleet.operator().await;
+    let dir = fleet.directory.path().join("made");
+    let path = |name: &str| format!("{}/{name}", dir.display());
+    let file = |id: &str, more: &str| {
+        format!("{id}:\n  file.managed:\n    - name: {}\n    - makedirs: true\n{more}", path(id))
+    };
+    let web =
+        [file("one", "    - contents: {{ settings.word }}\n"), file("two", "    - require: [{file: one}]\n")];
+    let files = [
+        ("states/top.zy", "base:\n  'web-*': [web, extra]\n"),
+        ("states/web.zy", &web.concat()),
+        ("states/extra.zy", &file("three", "")),
+        ("settings/top.zy", "base:\n  '*': [all]\n"),
+        ("settings/all.zy", "word: hello\n"),
+    ];
+    assert!(fleet.publish(&files).await.new);
+    await_peels(&operator, 1).await;
+    let run = async |function: &str, args: &[&str], kwargs: &[(&str, Value)]| {
+        let mut job = job(&operator, "*", function, args).await;
+        job.call.kwargs = kwargs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let report = operator.run(job, |_| {}).await.unwrap();
+        let result = report.peels.values().next().unwrap().1.clone().unwrap();
+        (result.outcome, result.error.unwrap_or_default())
+    };
+    let ids = |outcome: &JobOutcome| -> Vec<String> {
+        let JobOutcome::States(states) = outcome else { panic!("{outcome:?}") };
+        states.states.iter().map(|state| state.id.clone()).collect()
+    };
+    let value = |outcome: JobOutcome| match outcome {
+        JobOutcome::Value(value) => serde_json::to_value(value).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    // What only shows, or only tries, touches nothing.
+    let (top, _) = run("state.show_top", &[], &[]).await;
+    assert_eq!(value(top), serde_json::json!({"base": ["web", "extra"]}));
+    let (states, _) = run("state.show_states", &[], &[]).await;
+    assert_eq!(value(states), serde_json::json!(["web", "extra"]));
+    let shown = value(run("state.show_sls", &["web"], &[]).await.0);
+    assert_eq!(shown["states"][0]["args"]["contents"], serde_json::json!(["hello"]));
+    assert_eq!(shown["states"][1]["requisites"][0]["id"], "one");
+    let low = value(run("state.show_lowstate", &[], &[("exclude", "extra".into())]).await.0);
+    assert_eq!(low.as_array().map(Vec::len), Some(2), "{low}");
+    assert_eq!(ids(&run("state.test", &["web"], &[]).await.0), ["one", "two"]);
+    assert!(!dir.exists());
+    // One id and what it needs; all but one file or id; what is needed cannot be left out.
+    assert_eq!(ids(&run("state.sls_id", &["two", "web"], &[]).await.0), ["one", "two"]);
+    let (_, error) = run("state.sls_id", &["tow", "web"], &[]).await;
+    assert!(error.contains("did you mean `two`?"), "{error}");
+    let (outcome, _) = run("state.apply", &[], &[("exclude", "web".into())]).await;
+    assert_eq!(ids(&outcome), ["three"]);
+    let id = |id: &str| Value::Map([("id".to_owned(), id.into())].into());
+    assert_eq!(ids(&run("state.apply", &["web"], &[("exclude", id("two"))]).await.0), ["one"]);
+    let (_, error) = run("state.apply", &["web"], &[("exclude", id("one"))]).await;
+    assert_eq!(error, "`one` is excluded, and `two` needs it");
+    let (_, error) = run("state.apply", &[], &[("exclude", "extar".into())]).await;
+    assert!(error.contains("did you mean `extra`?"), "{error}");
+    // A function alone; braces in its arguments are no template.
+    let kwargs = [("name", path("four").into()), ("contents", "{{ x }}".into())];
+    assert_eq!(ids(&run("state.single", &["file.managed"], &kwargs).await.0), [path("four")]);
+    assert_eq!(std::fs::read_to_string(path("four")).unwrap(), "{{ x }}\n");
+    let (_, error) = run("state.single", &["file.managd"], &kwargs).await;
+    assert!(error.contains("did you mean `file.managed`?"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
