@@ -128,17 +128,21 @@ def main():
         completions.append(took)
         server.ask("textDocument/diagnostic", {"textDocument": {"uri": document}})
         diagnostics.append(time.perf_counter() - began)
+    memory = [server.memory()["VmRSS"]]
     for version, key in enumerate(keys, len(keys) + 1):
         began = time.perf_counter()
         line, column = press(server, document, version, key, line, column)
         server.ask("textDocument/diagnostic", {"textDocument": {"uri": document}})
         pulled.append(time.perf_counter() - began)
+    memory.append(server.memory()["VmRSS"])
     for version, key in enumerate(keys[:40], 2 * len(keys) + 1):
         began = time.perf_counter()
         line, column = press(server, document, version, key, line, column)
         server.ask("textDocument/references", {"textDocument": {"uri": document}, "position": {"line": 0, "character": 0},
                                                "context": {"includeDeclaration": True}})
         checked.append(time.perf_counter() - began)
+    memory.append(server.memory()["VmRSS"])
+    print("memory after completions, keystrokes, checks:     " + ", ".join(f"{m:.0f}" for m in memory) + " MiB")
     print(f"diagnostics after a keystroke:                    {quantiles(pulled)}")
     print(f"the whole project checked after a keystroke:      {quantiles(checked)}")
     print(f"completion after a keystroke:                     {quantiles(completions)}")

@@ -164,9 +164,15 @@ impl Index {
 
     /// The states that give a template its variables, in the order of their files.
     pub fn givers(&self, template: &str) -> Vec<Giver> {
+        let tree_path = self.context(template).tree_path;
+        let name = tree_path.rsplit('/').next().unwrap_or(&tree_path);
+        let is_below = |dir: &str| tree_path.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'));
+        // What a file mentions is worked out and kept, so only those are asked that can name the template or its directory.
         let gives = |file: &&Arc<IndexedFile>| {
+            let text = &file.tree.text;
             file.context.kind != UnitKind::Settings
-                && (file.tree.text.contains("context") || file.tree.text.contains("defaults"))
+                && (text.contains("context") || text.contains("defaults"))
+                && (text.contains(name) || file.summary.sources.iter().any(|s| is_below(&s.path)))
         };
         let mut found = Vec::new();
         for file in self.files().filter(gives) {
