@@ -19,7 +19,7 @@ use crate::{
 };
 use indexmap::IndexMap;
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Arc, LazyLock},
 };
 
@@ -573,16 +573,33 @@ fn of_map(setting: &Setting, path: &[Arc<str>], foreign: bool, depth: usize) -> 
     if let Some(computed) = setting.computed.as_deref().filter(|_| setting.children.is_empty()) {
         return Ty::map(of_setting(computed, &below(path, "*"), foreign, depth + 1));
     }
-    let fields = setting
-        .children
-        .iter()
-        .map(|(key, child)| (Arc::from(key.as_str()), field_of(key, child, path, foreign, depth)));
+    // Of the maps that one file writes as items of a list some may have a key and others not. Lists of several files are those
+    // of several peels, more often than not.
+    let items = path.last().filter(|key| &***key == "*").map(|_| by_unit(setting));
+    let is_in_some = |key: &Setting| {
+        let Some(items) = &items else { return false };
+        by_unit(key).iter().any(|(unit, count)| items.get(unit).is_some_and(|all| count < all))
+    };
+    let fields = setting.children.iter().map(|(key, child)| {
+        let mut field = field_of(key, child, path, foreign, depth);
+        field.optional |= child.declared.is_none() && is_in_some(child);
+        (Arc::from(key.as_str()), field)
+    });
     let openness = match (setting.open || setting.computed.is_some(), foreign) {
         (true, _) => Openness::Open,
         (false, true) => Openness::Soft,
         (false, false) => Openness::Closed,
     };
     Ty::record(fields.collect(), openness, Origin::Settings(path.to_vec()))
+}
+
+/// How many definitions each file has.
+fn by_unit(setting: &Setting) -> HashMap<usize, usize> {
+    let mut counts = HashMap::new();
+    for definition in &setting.definitions {
+        *counts.entry(definition.unit).or_insert(0) += 1;
+    }
+    counts
 }
 
 /// A key of the map at a path.

@@ -10,7 +10,13 @@ use std::collections::HashMap;
 pub(super) fn typo<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = name.chars().count();
     if length < 4 {
-        return None;
+        // Of a name this short only letters in a wrong order say anything.
+        let swapped =
+            |c: &&str| length == 3 && c.len() == name.len() && strsim::damerau_levenshtein(name, c) == 1;
+        return candidates
+            .into_iter()
+            .filter(swapped)
+            .find(|c| strsim::hamming(name, c).is_ok_and(|d| d == 2));
     }
     let limit = if length < 8 { 1 } else { 2 };
     candidates
