@@ -116,6 +116,13 @@ fn custom_modules_travel_with_the_tree() {
     let said = lab.run(&["web-1", "site.family", "-C", "tree"]).exits(0);
     assert!(said.stdout.contains(word.trim_start_matches("is ")), "{said:?}");
     assert!(lab.run(&["web-1", "site.famly", "-C", "tree"]).status != 0);
+    // Elsewhere the peels are asked, which know the published tree.
+    let said = lab.run(&["web-1", "site.family"]).exits(0);
+    assert!(said.stdout.contains(word.trim_start_matches("is ")), "{said:?}");
+    let said = lab.run(&["web-1", "site.famly"]);
+    assert!(said.status != 0 && said.stdout.contains("did you mean `site.family`?"), "{said:?}");
+    let said = lab.run(&["web-1", "tets.ping"]);
+    assert!(said.status != 0 && said.stderr.contains("did you mean `test.ping`?"), "{said:?}");
 }
 
 #[test]
