@@ -321,7 +321,7 @@ impl Local {
             settings,
             nodegroups: &self.project.config().nodegroups,
             // What stands in no file belongs to no environment either.
-            env: self.options.env.as_deref().filter(|_| std::ptr::eq(project, &*self.project)),
+            env: self.options.env.as_deref().filter(|_| std::ptr::eq(project, Arc::as_ptr(&self.project))),
             request,
         })
     }

@@ -44,7 +44,8 @@ impl Host {
         let single = (function == "single").then(|| single(&mut call)).transpose()?;
         let runs = !function.starts_with("show_");
         for name in call.kwargs.keys().map(String::as_str) {
-            if !COMMON.contains(&name) && !(runs && matches!(name, "test" | "failhard")) {
+            let is_known = COMMON.contains(&name) || runs && matches!(name, "test" | "failhard");
+            if !is_known {
                 let takes = if runs { ", test and failhard" } else { "" };
                 return Err(format!(
                     "`{}` has no argument `{name}`; it takes env, settings, exclude{takes}",
@@ -211,9 +212,8 @@ fn selected(local: &Local, facts: &Arc<Facts>, settings: &Arc<Value>) -> Result<
     fails(local, &found)?;
     let mut by_env = Map::new();
     for (env, name) in selected {
-        match by_env.entry(env).or_insert_with(|| Value::List(Vec::new())) {
-            Value::List(refs) => refs.push(Value::from(name)),
-            _ => {}
+        if let Value::List(refs) = by_env.entry(env).or_insert_with(|| Value::List(Vec::new())) {
+            refs.push(Value::from(name));
         }
     }
     Ok(Value::Map(by_env))
