@@ -32,10 +32,7 @@ async fn a_function_on_two_peels() {
     assert_eq!(report.peels.len(), 2);
     for (status, result) in report.peels.values() {
         assert_eq!(*status, PeelStatus::Done);
-        assert_eq!(
-            result.as_ref().unwrap().outcome,
-            JobOutcome::Value(zester_compiler::types::Value::Bool(true))
-        );
+        assert_eq!(result.as_ref().unwrap().outcome, JobOutcome::Value(Value::Bool(true)));
     }
     assert_eq!(returned, 2);
     // What is stored says the same.
