@@ -34,7 +34,7 @@ fn hovers_have_types() {
         // Variables, where they are set and where they are used.
         ("{% set po<|>rt = settings.nginx.port %}\n", "port: int\n"),
         ("{% set a = 'x' if b else 1 %}\n{{ <|>a }}\n", "a: \"x\" | 1\n"),
-        ("{% for u<|>ser in settings.users %}{% endfor %}\n", "user: {name: str, uid: int, shell: str}\n"),
+        ("{% for u<|>ser in settings.users %}{% endfor %}\n", "user: {name: str, uid: int, shell?: str}\n"),
         ("{% for k, <|>v in {'a': 1}.items() %}{% endfor %}\n", "v: 1\n"),
         (&format!("{map}{{{{ ngi<|>nx.package }}}}\n"), "nginx: {package: \"nginx\"}\n"),
         // Any expression.
@@ -88,7 +88,7 @@ fn keys_of_known_values_are_offered() {
     };
     let map = "{% from 'web/map.jinja' import nginx with context %}\n";
     first("{% for user in settings.users %}{{ user.<|> }}{% endfor %}\n", "name: str");
-    first("{% for user in settings.users %}{{ user['sh<|>'] }}{% endfor %}\n", "shell: str");
+    first("{% for user in settings.users %}{{ user['sh<|>'] }}{% endfor %}\n", "shell: str, may be missing");
     first("{% for user in settings.users %}{{ user.get('u<|>') }}{% endfor %}\n", "uid: int");
     first("{% set site = {'port': 80, 'name': 'a'} %}\n{{ site.<|> }}\n", "port: 80");
     first("{% set site = {'port': 80, 'a-b': 'a'} %}\n{{ site['<|>\n", "port: 80");
