@@ -38,6 +38,11 @@ pub struct Source {
 }
 
 impl Source {
+    /// Whether a path of the tree is the file, or one of those below the directory.
+    pub fn may_be(&self, tree_path: &str) -> bool {
+        tree_path.strip_prefix(&self.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// The files themselves.
     pub fn files(&self, project: &Project, env: &str) -> Vec<TreeFile> {
         match project.find(TreeKind::States, env, &self.path) {

@@ -1,6 +1,6 @@
 //! The type at a place, for people: `zester check --reveal`, hovers.
 
-use super::{Data, Engine, World, ty::Ty};
+use super::{Data, Engine, Given, World, given::given_in, ty::Ty};
 use crate::{
     check::{CheckError, CheckOptions, Memory, workspace::Workspace},
     modules::CustomModules,
@@ -21,7 +21,8 @@ pub struct Revealed {
 /// The type at a byte of a file (an index of the workspace's units); nothing where no expression stands.
 pub fn reveal(workspace: &Workspace<'_>, data: &Data, index: usize, offset: u32) -> Option<Revealed> {
     let world = World::new(workspace, data);
-    let all = noted(&world, index)?.types;
+    let given = given_in(&world, workspace, index);
+    let all = noted_with(&world, index, &given)?.types;
     all.into_iter()
         .filter(|(span, _)| span.start <= offset && offset <= span.end)
         .min_by_key(|(span, _)| (span.end - span.start, span.start))
@@ -39,10 +40,18 @@ pub struct Noted {
 
 /// The types in a file.
 pub fn noted(world: &World<'_>, index: usize) -> Option<Noted> {
+    noted_with(world, index, &Given::default())
+}
+
+/// The types in a file that is given variables.
+pub fn noted_with(world: &World<'_>, index: usize, given: &Given) -> Option<Noted> {
     let file = world.around.file(index)?;
     let mut engine = Engine::new(world, index, file);
     engine.quiet = 1;
     engine.all = Some(Noted::default());
+    for (name, ty) in &given.0 {
+        engine.assign(name, ty.clone());
+    }
     engine.run_file();
     engine.all.take()
 }

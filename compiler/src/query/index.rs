@@ -1,6 +1,6 @@
 //! The project as the last check saw it, for questions across files.
 
-use super::{Mention, settings::SettingsTree};
+use super::{Mention, settings::SettingsTree, symbols::FileSymbols};
 use crate::{
     check::{
         fold::Constants,
@@ -8,7 +8,7 @@ use crate::{
         summary::Summary,
         workspace::{UnitKind, Workspace},
     },
-    infer::Data,
+    infer::{Data, Given},
     project::{Project, TreeKind},
     source::Span,
     syntax::Tree,
@@ -16,7 +16,7 @@ use crate::{
 };
 use std::{
     collections::HashMap,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 /// A file of an [`Index`].
@@ -29,6 +29,7 @@ pub struct IndexedFile {
     pub tree: Arc<Tree>,
     pub(crate) summary: Arc<Summary>,
     mentions: OnceLock<Vec<Mention>>,
+    pub(super) symbols: OnceLock<FileSymbols>,
 }
 
 /// Where a file stands in the project's trees, and what it is read as.
@@ -52,11 +53,16 @@ pub struct Index {
     pub project: Arc<Project>,
     /// The functions.
     pub registry: Arc<Registry>,
-    files: Vec<Arc<IndexedFile>>,
+    pub(super) files: Vec<Arc<IndexedFile>>,
     by_path: HashMap<String, usize>,
-    includes: Vec<Vec<usize>>,
+    /// For each file, what it includes.
+    pub(super) includes: Vec<Vec<usize>>,
+    /// For each file, those that include it. Worked out when first asked for.
+    pub(super) includers: OnceLock<Vec<Vec<usize>>>,
     settings: OnceLock<Arc<SettingsTree>>,
     usage: OnceLock<Usage>,
+    /// What states give to the templates that they render, by path. Worked out when first asked for.
+    pub(super) given: Mutex<HashMap<String, Arc<Given>>>,
     /// Facts and settings as types; nothing where nothing was checked.
     pub(super) data: Option<Arc<Data>>,
     /// The site's own modules.
@@ -107,8 +113,10 @@ impl Index {
             files: Vec::new(),
             by_path: HashMap::new(),
             includes: Vec::new(),
+            includers: OnceLock::new(),
             settings: OnceLock::new(),
             usage: OnceLock::new(),
+            given: Mutex::default(),
             data: None,
             custom: CustomModules::default(),
         }
@@ -151,6 +159,7 @@ impl Index {
                     tree: unit.tree.clone(),
                     summary: unit.summary.clone(),
                     mentions: OnceLock::new(),
+                    symbols: OnceLock::new(),
                 })
             })
             .collect();
@@ -182,7 +191,19 @@ impl Index {
         }
         let custom = workspace.custom.clone();
         let registry = if custom.is_empty() { registry } else { Arc::new(workspace.registry.clone()) };
-        Self { project, registry, files, by_path, includes, settings, usage, data: Some(data), custom }
+        Self {
+            project,
+            registry,
+            files,
+            by_path,
+            includes,
+            includers: OnceLock::new(),
+            settings,
+            usage,
+            given: Mutex::default(),
+            data: Some(data),
+            custom,
+        }
     }
 
     /// All files, sorted by path.
@@ -268,36 +289,6 @@ impl Index {
     pub fn includes(&self, path: &str) -> impl Iterator<Item = &Arc<IndexedFile>> {
         let found = self.by_path.get(path).and_then(|at| self.includes.get(*at));
         found.into_iter().flatten().filter_map(|to| self.files.get(*to))
-    }
-
-    /// Paths of the files that include a file.
-    pub fn included_by(&self, path: &str) -> Vec<&Arc<IndexedFile>> {
-        let Some(at) = self.by_path.get(path) else { return Vec::new() };
-        let from = self.includes.iter().enumerate().filter(|(_, edges)| edges.contains(at));
-        from.filter_map(|(from, _)| self.files.get(from)).collect()
-    }
-
-    /// How far each file is from one along includes, in either direction; files that do not hang together are absent.
-    pub fn distances(&self, path: &str) -> HashMap<&str, usize> {
-        let mut found: HashMap<&str, usize> = HashMap::new();
-        let Some(start) = self.by_path.get(path) else { return found };
-        let mut back: HashMap<usize, Vec<usize>> = HashMap::new();
-        for (from, edges) in self.includes.iter().enumerate() {
-            for to in edges {
-                back.entry(*to).or_default().push(from);
-            }
-        }
-        let mut pending = std::collections::VecDeque::from([(*start, 0)]);
-        while let Some((at, distance)) = pending.pop_front() {
-            let Some(file) = self.files.get(at) else { continue };
-            if found.contains_key(file.path.as_str()) {
-                continue;
-            }
-            found.insert(&file.path, distance);
-            let forward = self.includes.get(at).into_iter().flatten();
-            pending.extend(forward.chain(back.get(&at).into_iter().flatten()).map(|n| (*n, distance + 1)));
-        }
-        found
     }
 
     /// Everything a file of the index names, in the order of the text. Worked out when first asked for.

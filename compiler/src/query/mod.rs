@@ -10,6 +10,7 @@ mod complete;
 mod expected;
 mod expression;
 mod given;
+mod including;
 mod index;
 mod mention;
 mod names;
@@ -21,7 +22,9 @@ mod rename;
 mod rename_given;
 mod settings;
 mod state;
+mod symbols;
 mod template;
+mod together;
 mod types;
 mod words;
 
@@ -30,6 +33,7 @@ pub use chain::Root;
 pub use complete::{Completing, completing};
 pub use expected::Expected;
 pub use given::{Giver, Read};
+pub use including::{Including, including};
 pub use index::{Context, Index, IndexedFile, Usage};
 pub use mention::{Kind, Mention, Role, Symbol};
 pub use names::{LocalKind, LocalName, exported_names, kind as local_kind, names_at};
@@ -38,6 +42,7 @@ pub use outline::{BodyForm, Outline, OutlineKind, StateAt, outline, state_at, st
 pub use popular::{function_weight, is_untypical, parameter_place, reacts};
 pub use rename::{RenameError, RenameOutcome, rename};
 pub use settings::{SettingPlace, SettingsTree};
+pub use symbols::{FileSymbol, FoundSymbol};
 pub use template::{ExecCall, exec_call_at};
 pub use types::{ParameterTypes, Types, filtered_value, keys_of, words_of};
 pub use words::{

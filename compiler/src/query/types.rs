@@ -3,7 +3,8 @@
 use super::{Context, Index, Symbol, chain::Root};
 use crate::{
     check::{summary::Summary, walk},
-    infer::{self, Around, Field, Noted, SeenFile, Ty, World},
+    infer::{self, Around, Field, Given, Noted, SeenFile, Ty, World},
+    project::TreeKind,
     source::Span,
     syntax::{
         Tree,
@@ -131,7 +132,32 @@ impl Index {
         let Some(data) = self.data.as_deref() else { return Types { noted: Noted::default() } };
         let typed = Typed::of(self, context, tree);
         let world = World::new(&typed, data);
-        Types { noted: infer::noted(&world, typed.number).unwrap_or_default() }
+        let given = self.given(&world, context);
+        Types { noted: infer::noted_with(&world, typed.number, &given).unwrap_or_default() }
+    }
+
+    /// What states give to a file that they render, as the last check saw them; found out once.
+    fn given(&self, world: &World<'_>, context: &Context) -> Arc<Given> {
+        if !infer::may_be_given(context.kind, context.tree_kind) {
+            return Arc::default();
+        }
+        let known = || self.given.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(given) = known().get(&context.path) {
+            return given.clone();
+        }
+        // Another root may have a file of this name that comes first.
+        let named = self.project.find(TreeKind::States, &context.env, &context.tree_path);
+        let renderers = self.files.iter().enumerate().filter_map(|(number, file)| {
+            let same = file.context.tree_kind == TreeKind::States && file.context.env == context.env;
+            let places = if same { infer::places(&file.summary, &context.tree_path) } else { Vec::new() };
+            (!places.is_empty()).then_some((number, places))
+        });
+        let given = match named {
+            Some(file) if file.path == context.path => Arc::new(infer::given(world, renderers)),
+            _ => Arc::default(),
+        };
+        known().insert(context.path.clone(), given.clone());
+        given
     }
 
     /// The type of a path below facts, grains or settings, as the whole project has it.
@@ -157,7 +183,7 @@ impl Index {
         })?;
         let typed = Typed::of(self, context, tree);
         let world = World::new(&typed, data);
-        let own = infer::noted(&world, typed.number)?;
+        let own = infer::noted_with(&world, typed.number, &self.given(&world, context))?;
         let given_in = |noted: &Noted| {
             let of_this = |(span, at, _): &&(Span, usize, Ty)| *span == makro.1 && *at == position;
             noted.given.iter().filter(of_this).map(|(.., ty)| ty.clone()).collect::<Vec<_>>()

@@ -101,8 +101,12 @@ impl Page<'_> {
         }
         let givers: Vec<_> = self.index.givers(template).into_iter().filter(|g| g.name == name).collect();
         let lines = givers.iter().map(|giver| (giver.path.as_str(), giver.span));
-        (!givers.is_empty())
-            .then(|| format!("The variable `{name}`, given by\n\n{}", places(self.index, lines)))
+        let ty = self.types().of(&mention.span.range());
+        let block = ty.map(|ty| typed::block(name, ty)).unwrap_or_default();
+        match givers.is_empty() {
+            true => (!block.is_empty()).then_some(block),
+            false => Some(format!("{block}The variable `{name}`, given by\n\n{}", places(self.index, lines))),
+        }
     }
 
     fn filter(&self, name: &str, span: Span) -> String {

@@ -13,7 +13,7 @@ pub mod sealing;
 pub mod selection;
 pub mod signature;
 pub mod tokens;
-mod typed;
+pub mod typed;
 
 use zester_compiler::query::{Index, Mention, Symbol};
 

@@ -1,7 +1,7 @@
 //! What a peel makes of the files: its settings, a file's rendered text, its plan. Runs nothing: exec functions that
 //! would look at this machine are refused with their name.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, io::Read, path::Path, sync::Arc};
 use zester_compiler::{
     check::functions::CustomModules,
     diagnostic::Diagnostic,
@@ -50,6 +50,29 @@ pub enum PlanForm {
     Mermaid,
     /// Graphviz.
     Dot,
+}
+
+/// Most bytes of a file of facts: those of a machine are some thousands.
+const MAX_FACTS_BYTES: u64 = 4 << 20;
+
+/// The text of a file of facts that the user names. Whatever it is, it is read to a bound, and nobody is waited for.
+fn facts_text(path: &str) -> Result<String, String> {
+    const EXPECTED: &str = "name a YAML or JSON file with the facts of one peel";
+    let failed = |e: std::io::Error| format!("the facts file `{path}` cannot be read: {e}");
+    // A pipe or a device may have no end, and nothing to read.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(format!("`{path}` is no regular file, so no facts are read from it: {EXPECTED}"));
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(MAX_FACTS_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_FACTS_BYTES {
+        let most = MAX_FACTS_BYTES >> 20;
+        return Err(format!(
+            "the facts file `{path}` has more than {most} MiB, which is not read: {EXPECTED}"
+        ));
+    }
+    String::from_utf8(bytes).map_err(|_| format!("the facts file `{path}` is not UTF-8 text: {EXPECTED}"))
 }
 
 struct Overlay {
@@ -162,8 +185,7 @@ impl Stage {
             }
         };
         if let Some(path) = facts {
-            let text = std::fs::read_to_string(path)
-                .map_err(|e| format!("the facts file `{path}` cannot be read: {e}"))?;
+            let text = facts_text(path)?;
             found.merge_text(&text).map_err(|e| format!("the facts file `{path}`: {e}"))?;
         }
         if let Some(id) = id {

@@ -14,7 +14,8 @@ use serde_json::json;
 pub fn answer(seen: &Seen, params: CompletionParams) -> Answer<CompletionList> {
     let offset = seen.offset(params.text_document_position_params.position);
     let found = completion::complete(&seen.index, &seen.context, &seen.tree(), offset, seen.client.snippets);
-    let range = seen.lines().range(found.replace.clone());
+    let lines = seen.lines();
+    let range = lines.range(found.replace.clone());
     let typed =
         seen.document.text.get(found.replace.start..offset.max(found.replace.start)).unwrap_or_default();
     let items = found
@@ -40,6 +41,9 @@ pub fn answer(seen: &Seen, params: CompletionParams) -> Answer<CompletionList> {
             insert_text_mode: item.insert.contains('\n').then_some(InsertTextMode::AsIs),
             preselect: (at == 0).then_some(true),
             text_edit: Some(CompletionItemTextEdit::TextEdit(TextEdit { range, new_text: item.insert })),
+            additional_text_edits: item
+                .also
+                .map(|(place, new_text)| vec![TextEdit { range: lines.range(place), new_text }]),
             data: item.doc.map(|key| json!({ "doc": key, "root": seen.root })),
             label: item.label,
             ..CompletionItem::default()

@@ -11,7 +11,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 use zester_compiler::{
@@ -59,12 +59,13 @@ struct Checker {
     ended: Instant,
 }
 
-/// Checks until the jobs end.
+/// Checks until the jobs end: when the folder is closed, whose `open_folder` is then gone.
 pub(super) fn run(
     folder: usize,
     root: PathBuf,
     max_files: Option<usize>,
     registry: Arc<Registry>,
+    open_folder: &Weak<()>,
     jobs: &Receiver<Job>,
     events: &Sender<Event>,
 ) {
@@ -76,7 +77,7 @@ pub(super) fn run(
         buffers.leave_out(nested.iter().map(|dir| format!("{dir}/")).collect());
         snapshot.refresh();
         let roots = nested.iter().map(|dir| root.join(dir)).collect();
-        if events.send(Event::Nested(roots)).is_err() {
+        if events.send(Event::Nested { folder, roots }).is_err() {
             return;
         }
     }
@@ -105,7 +106,7 @@ pub(super) fn run(
     loop {
         // The first check is always wanted to its end, and later ones are when they have been waited for too long.
         let wanted = checker.previous.is_none() || checker.ended.elapsed() > OLDEST;
-        let interrupted = || !wanted && !jobs.is_empty();
+        let interrupted = || !wanted && !jobs.is_empty() || open_folder.strong_count() == 0;
         // A defect in a rule must not end the checks: the next text may be without what set it off.
         let checked = catch_unwind(AssertUnwindSafe(|| checker.check(revision, &interrupted)));
         let event = match checked {

@@ -30,6 +30,15 @@ pub(crate) type Answer<T> = Result<T, String>;
 pub(crate) struct Ask {
     /// Each project with the document the request names, or an empty one.
     pub folders: Vec<Arc<Seen>>,
+    /// Whether the client no longer wants to know.
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Ask {
+    /// Whether the client still wants the answer.
+    pub fn is_wanted(&self) -> bool {
+        !self.cancelled.load(Ordering::Relaxed)
+    }
 }
 
 /// Answers a request from its parameters.
@@ -77,7 +86,8 @@ pub(super) struct Waiting {
     pub route: Route,
 }
 
-type Work = Box<dyn FnOnce() -> Result<Value, (ErrorCode, String)> + Send>;
+/// What is to be done for a request, which may be cancelled meanwhile.
+type Work = Box<dyn FnOnce(&Arc<AtomicBool>) -> Result<Value, (ErrorCode, String)> + Send>;
 
 /// Threads that answer requests, and the requests they have.
 pub(super) struct Pool {
@@ -125,7 +135,7 @@ fn work_off(
         let result = if cancelled.load(Ordering::Relaxed) {
             cancelled_error()
         } else {
-            catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+            catch_unwind(AssertUnwindSafe(|| work(&cancelled))).unwrap_or_else(|_| {
                 let message = "a defect of Zester's; its message is on stderr, please report it";
                 Err((ErrorCode::InternalError, message.to_owned()))
             })
@@ -160,9 +170,9 @@ impl State<'_> {
             };
             let is_ready = match &at {
                 Some((folder, inner)) if !whole => {
-                    self.folders.get(*folder).is_some_and(|f| ready(f) || is_glanced(f, inner))
+                    self.folders.get(folder).is_some_and(|f| ready(f) || is_glanced(f, inner))
                 }
-                _ => self.folders.iter().filter(|folder| !folder.closed).all(ready),
+                _ => self.folders.values().all(ready),
             };
             if !is_ready {
                 kept.push(Waiting { request, route });
@@ -176,14 +186,15 @@ impl State<'_> {
                         self.fail(id, ErrorCode::InvalidParams, "the request names no file of this machine");
                         continue;
                     };
-                    self.pool.run(id, Box::new(move || handler(&seen, params)));
+                    self.pool.run(id, Box::new(move |_| handler(&seen, params)));
                 }
                 Handler::Whole(handler) => {
-                    let folders = (0..self.folders.len())
-                        .filter_map(|folder| self.seen(folder, String::new(), None).map(Arc::new))
-                        .collect();
-                    let ask = Ask { folders };
-                    self.pool.run(id, Box::new(move || handler(&ask, params)));
+                    let seen = |folder: &usize| self.seen(*folder, String::new(), None).map(Arc::new);
+                    let folders = self.folders.keys().filter_map(seen).collect();
+                    let work: Work = Box::new(move |cancelled| {
+                        handler(&Ask { folders, cancelled: cancelled.clone() }, params)
+                    });
+                    self.pool.run(id, work);
                 }
             }
         }
@@ -191,7 +202,7 @@ impl State<'_> {
     }
 
     fn seen(&self, folder: usize, path: String, uri: Option<&Uri>) -> Option<Seen> {
-        let folder = self.folders.get(folder)?;
+        let folder = self.folders.get(&folder)?;
         let checked: Arc<Checked> = folder.checked.clone()?;
         let index = match &checked.index {
             Some(index) => index.clone(),

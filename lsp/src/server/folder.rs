@@ -82,8 +82,6 @@ pub(crate) struct Glanced {
 pub(crate) struct Folder {
     /// Its directory.
     pub root: PathBuf,
-    /// Whether the client closed it. Its number stays its own.
-    pub closed: bool,
     /// What the last check found.
     pub checked: Option<Arc<Checked>>,
     /// What was seen since then in files that are edited, by path.
@@ -94,7 +92,10 @@ pub(crate) struct Folder {
     pub sent: u64,
     /// The last change that a check came back from, in whatever way.
     pub done: u64,
+    /// The thread that checks ends when nobody can send it a job any more: with the folder.
     jobs: Sender<Job>,
+    /// By this it knows in the middle of a check that the folder is closed.
+    _open: Arc<()>,
 }
 
 impl Folder {
@@ -107,32 +108,24 @@ impl Folder {
         events: Sender<Event>,
     ) -> Self {
         let (jobs, received) = unbounded();
-        let at = root.clone();
-        let started = std::thread::Builder::new()
-            .name(format!("check {number}"))
-            .spawn(move || super::checker::run(number, at, max_files, registry, &received, &events));
+        let open = Arc::new(());
+        let (at, still_open) = (root.clone(), Arc::downgrade(&open));
+        let started = std::thread::Builder::new().name(format!("check {number}")).spawn(move || {
+            super::checker::run(number, at, max_files, registry, &still_open, &received, &events);
+        });
         if let Err(error) = started {
             eprintln!("zester lsp: no thread can be started: {error}");
         }
         Self {
             root,
-            closed: false,
             checked: None,
             glanced: HashMap::new(),
             notice: None,
             sent: 0,
             done: 0,
             jobs,
+            _open: open,
         }
-    }
-
-    /// Ends its checks and forgets what they found.
-    pub(super) fn close(&mut self) {
-        self.closed = true;
-        self.checked = None;
-        self.glanced.clear();
-        // The thread ends when nobody can send it a job any more.
-        self.jobs = unbounded().0;
     }
 
     /// Tells the check of a change.

@@ -19,18 +19,20 @@ impl State<'_> {
     /// Opens the project that a directory belongs to, where it is not open yet; its number.
     pub(super) fn open_folder(&mut self, path: &Path) -> usize {
         let root = Folder::root_of(path);
-        if let Some(at) = self.folders.iter().position(|f| !f.closed && f.root == root) {
-            return at;
+        if let Some((at, _)) = self.folders.iter().find(|(_, f)| f.root == root) {
+            return *at;
         }
         let before: Vec<(usize, PathBuf)> = self
             .documents
             .values()
             .filter_map(|(path, _)| Some((self.owner(path)?.0, path.clone())))
             .collect();
-        let number = self.folders.len();
+        let number = self.next_folder;
+        self.next_folder += 1;
         let max_files = self.client.options.max_files;
         let (registry, events) = (self.registry.clone(), self.events.0.clone());
-        self.folders.push(Folder::open(number, root, max_files, registry, events));
+        let folder = Folder::open(number, root.clone(), max_files, registry, events);
+        self.folders.insert(number, folder);
         // Documents that another project had until now.
         let mut had = Vec::new();
         for (was, path) in before {
@@ -40,13 +42,8 @@ impl State<'_> {
                 had.push(was);
             }
         }
-        let root = self.folders.get(number).map(|f| f.root.clone()).unwrap_or_default();
-        had.extend(
-            self.folders
-                .iter()
-                .enumerate()
-                .filter_map(|(at, f)| (at != number && !f.closed && root.starts_with(&f.root)).then_some(at)),
-        );
+        let around = |(at, f): (&usize, &Folder)| (*at != number && root.starts_with(&f.root)).then_some(*at);
+        had.extend(self.folders.iter().filter_map(around));
         had.sort_unstable();
         had.dedup();
         for other in had {
@@ -55,22 +52,23 @@ impl State<'_> {
         number
     }
 
-    /// Closes a folder of the client, with the projects in it. Documents that stay open belong to whatever project is
-    /// nearest then.
+    /// Closes a folder of the client, with the projects in it, and forgets all that was known of them. Documents that stay
+    /// open belong to whatever project is nearest then.
     fn close_folder(&mut self, path: &Path) {
         let root = Folder::root_of(path);
         let kept: Vec<PathBuf> = self.client.roots.iter().map(|other| Folder::root_of(other)).collect();
-        let mut closed = Vec::new();
-        for (at, folder) in self.folders.iter_mut().enumerate() {
-            // Another folder of the client may lie in the same project, or hold it.
-            if folder.root.starts_with(&root) && !kept.iter().any(|kept| folder.root.starts_with(kept)) {
-                folder.close();
-                closed.push(at);
-            }
-        }
+        // Another folder of the client may lie in the same project, or hold it.
+        let goes =
+            |f: &Folder| f.root.starts_with(&root) && !kept.iter().any(|kept| f.root.starts_with(kept));
+        let closed: Vec<usize> =
+            self.folders.iter().filter(|(_, folder)| goes(folder)).map(|(at, _)| *at).collect();
         for at in closed {
+            let Some(folder) = self.folders.remove(&at) else { continue };
             self.unpublish(at);
+            self.peels.known.lock().unwrap_or_else(|e| e.into_inner()).remove(&folder.root);
+            self.peels.inventory.lock().unwrap_or_else(|e| e.into_inner()).remove(&folder.root);
         }
+        self.nearer.retain(|dir, _| !dir.starts_with(&root));
         let open: Vec<PathBuf> = self.documents.values().map(|(path, _)| path.clone()).collect();
         for path in open.into_iter().filter(|path| path.starts_with(&root)) {
             self.send_current(&path);
@@ -99,8 +97,8 @@ impl State<'_> {
 
     /// The open project whose directory is nearest to a file, with the file's path in it.
     pub(super) fn owner(&self, path: &Path) -> Option<(usize, String)> {
-        let open = self.folders.iter().enumerate().filter(|(_, folder)| !folder.closed);
-        open.filter_map(|(at, f)| Some((at, f.inner(path)?))).min_by_key(|(_, inner)| inner.len())
+        let around = self.folders.iter().filter_map(|(at, f)| Some((*at, f.inner(path)?)));
+        around.min_by_key(|(_, inner)| inner.len())
     }
 
     /// The project that a file belongs to, with the file's path in it. A file outside of all gets its own, and so does
@@ -108,7 +106,7 @@ impl State<'_> {
     pub(super) fn locate(&mut self, path: &Path) -> Option<(usize, String)> {
         let dir = path.parent()?;
         let found = self.owner(path);
-        let outer = found.as_ref().and_then(|(at, _)| Some(self.folders.get(*at)?.root.clone()));
+        let outer = found.as_ref().and_then(|(at, _)| Some(self.folders.get(at)?.root.clone()));
         let Some(outer) = outer else {
             self.open_folder(dir);
             return self.owner(path);
@@ -138,7 +136,7 @@ impl State<'_> {
 
     fn send_text_to(&mut self, folder: usize, path: &Path, text: Option<Arc<str>>) {
         let revision = self.next_revision();
-        if let Some(folder) = self.folders.get_mut(folder)
+        if let Some(folder) = self.folders.get_mut(&folder)
             && let Some(path) = folder.inner(path)
         {
             folder.send(Job::Text { path, text, revision });
@@ -164,8 +162,7 @@ impl State<'_> {
         }
         let mut by_folder: BTreeMap<usize, Vec<String>> = BTreeMap::new();
         for path in paths {
-            let open = self.folders.iter().enumerate().filter(|(_, folder)| !folder.closed);
-            for (at, folder) in open {
+            for (at, folder) in &self.folders {
                 let Some(inner) = folder.inner(path) else { continue };
                 // What is no part of any tree.
                 let mut dir = folder.root.clone();
@@ -174,16 +171,60 @@ impl State<'_> {
                     is_foreign(name, &dir)
                 });
                 if !foreign {
-                    by_folder.entry(at).or_default().push(inner);
+                    by_folder.entry(*at).or_default().push(inner);
                 }
             }
         }
         for (at, paths) in by_folder {
             let revision = self.next_revision();
-            if let Some(folder) = self.folders.get_mut(at) {
+            if let Some(folder) = self.folders.get_mut(&at) {
                 folder.send(Job::Disk { paths, revision });
             }
         }
         self.peels = Arc::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::{Client, Helpers, state::Event};
+    use lsp_server::Connection;
+    use serde_json::json;
+    use std::time::Duration;
+
+    #[test]
+    fn a_closed_folder_leaves_nothing_behind() {
+        let (connection, _client) = Connection::memory();
+        let mut state = State::new(&connection, Client::of(&json!({})), Helpers::default());
+        let dir = tempfile::tempdir().unwrap();
+        let roots: Vec<PathBuf> = ["kept", "other"].iter().map(|name| dir.path().join(name)).collect();
+        for root in &roots {
+            std::fs::create_dir_all(root).unwrap();
+            std::fs::write(root.join(CONFIG_FILE), "{}\n").unwrap();
+        }
+        let kept = state.open_folder(&roots[0]);
+        let mut numbers = Vec::new();
+        for _ in 0..20 {
+            let number = state.open_folder(&roots[1]);
+            assert_eq!(state.folders.keys().copied().collect::<Vec<_>>(), [kept, number]);
+            assert_eq!(state.open_folder(&roots[1]), number);
+            state.locate(&roots[1].join("states/a.zy"));
+            state.peels.inventory.lock().unwrap().insert(roots[1].clone(), Arc::default());
+            state.close_folder(&roots[1]);
+            assert!(state.peels.inventory.lock().unwrap().is_empty() && state.nearer.is_empty());
+            numbers.push(number);
+        }
+        assert_eq!(state.folders.keys().copied().collect::<Vec<_>>(), [kept]);
+        // What the checks of closed ones still say is nobody's.
+        while state.folders.values().any(|folder| folder.checked.is_none()) {
+            let event = state.events.1.recv_timeout(Duration::from_secs(60)).unwrap();
+            state.event(event);
+        }
+        let late = Event::Nested { folder: numbers[0], roots: vec![roots[1].clone()] };
+        state.event(late);
+        assert_eq!(state.folders.keys().copied().collect::<Vec<_>>(), [kept]);
+        // A number is nobody else's again.
+        assert!(state.open_folder(&roots[1]) > 20);
     }
 }

@@ -79,7 +79,7 @@ impl State<'_> {
     /// Sends what changed in a project; whether something did. What is about a text that is older than the
     /// document's is not sent: the check of the newer one follows.
     pub(super) fn publish(&mut self, number: usize) -> bool {
-        let Some(folder) = self.folders.get(number) else { return false };
+        let Some(folder) = self.folders.get(&number) else { return false };
         let Some(checked) = folder.checked.clone() else { return false };
         let root = folder.root.clone();
         let open: HashMap<String, (String, i32, std::sync::Arc<str>)> = self
@@ -189,7 +189,7 @@ impl State<'_> {
         if self.client.pulls && !self.client.refresh_diagnostics {
             return;
         }
-        let Some(folder) = self.folders.get(number) else { return };
+        let Some(folder) = self.folders.get(&number) else { return };
         let Some(checked) = folder.checked.clone() else { return };
         let document = self.documents.iter().find_map(|(uri, (at, document))| {
             (self.owner(at)? == (number, path.to_owned())).then(|| (uri.clone(), document.clone()))

@@ -29,7 +29,7 @@ pub(super) enum Event {
     /// A check is done.
     Checked(Box<Checked>),
     /// Directories with projects of their own in one that is none.
-    Nested(Vec<PathBuf>),
+    Nested { folder: usize, roots: Vec<PathBuf> },
     /// An edited file was looked at, before the check.
     Glanced(Box<Glanced>),
     /// A check fell over a defect of ours.
@@ -87,7 +87,10 @@ impl Seen {
 pub(super) struct State<'c> {
     pub connection: &'c Connection,
     pub client: Arc<Client>,
-    pub folders: Vec<Folder>,
+    /// Open projects by their numbers. A number is never given twice: what a check of a closed one still says is nobody's.
+    pub folders: BTreeMap<usize, Folder>,
+    /// The number of the next one.
+    pub next_folder: usize,
     /// Open documents by their address as the client writes it.
     pub documents: HashMap<String, (PathBuf, Arc<Document>)>,
     pub registry: Arc<Registry>,
@@ -122,7 +125,8 @@ impl<'c> State<'c> {
         let mut state = Self {
             connection,
             pool: Pool::start(connection.sender.clone()),
-            folders: Vec::new(),
+            folders: BTreeMap::new(),
+            next_folder: 0,
             documents: HashMap::new(),
             registry,
             peels: Arc::default(),
@@ -274,10 +278,9 @@ impl<'c> State<'c> {
             }
             "textDocument/didChange" => self.edited(note),
             "textDocument/didClose" => {
-                let Some((path, _)) = text("/textDocument/uri").and_then(|uri| self.documents.remove(&uri))
-                else {
-                    return;
-                };
+                let Some(uri) = text("/textDocument/uri") else { return };
+                self.peels.tokens.lock().unwrap_or_else(|e| e.into_inner()).remove(&uri);
+                let Some((path, _)) = self.documents.remove(&uri) else { return };
                 self.send_text(&path, None);
             }
             "workspace/didChangeWatchedFiles" => {
@@ -341,11 +344,10 @@ impl<'c> State<'c> {
         }
     }
 
-    fn event(&mut self, event: Event) {
+    pub(super) fn event(&mut self, event: Event) {
         match event {
             Event::Checked(checked) => {
-                let folder = self.folders.get_mut(checked.folder).filter(|folder| !folder.closed);
-                let Some(folder) = folder else { return };
+                let Some(folder) = self.folders.get_mut(&checked.folder) else { return };
                 let first = folder.checked.is_none();
                 folder.done = folder.done.max(checked.revision);
                 let notice = std::mem::replace(&mut folder.notice, checked.notice.clone());
@@ -362,7 +364,7 @@ impl<'c> State<'c> {
                 }
                 let number = checked.folder;
                 let checked = Arc::new(*checked);
-                if let Some(folder) = self.folders.get_mut(number) {
+                if let Some(folder) = self.folders.get_mut(&number) {
                     folder.glanced.retain(|_, glanced| glanced.revision > checked.revision);
                     folder.checked = Some(checked);
                 }
@@ -372,7 +374,7 @@ impl<'c> State<'c> {
                     let touched = folder.checked.as_ref().map(|checked| &checked.touched);
                     self.open_in(folder).keys().any(|path| touched.is_some_and(|t| !t.contains(path)))
                 };
-                if !first && self.folders.get(number).is_some_and(others) {
+                if !first && self.folders.get(&number).is_some_and(others) {
                     self.refresh_shown();
                 }
                 let changed = self.publish(number);
@@ -380,14 +382,17 @@ impl<'c> State<'c> {
                     self.ask("workspace/diagnostic/refresh", Value::Null, Asked::Nothing);
                 }
             }
-            Event::Nested(roots) => {
-                for root in roots {
-                    self.open_folder(&root);
+            Event::Nested { folder, roots } => {
+                // They go with the folder they are in.
+                if self.folders.contains_key(&folder) {
+                    for root in roots {
+                        self.open_folder(&root);
+                    }
                 }
             }
             Event::Glanced(glanced) => {
                 let number = glanced.folder;
-                let Some(folder) = self.folders.get_mut(number) else { return };
+                let Some(folder) = self.folders.get_mut(&number) else { return };
                 let path = glanced.path.clone();
                 folder.glanced.insert(path.clone(), Arc::new(*glanced));
                 self.publish_glance(number, &path);
@@ -397,7 +402,7 @@ impl<'c> State<'c> {
                     "window/logMessage",
                     json!({ "type": 1, "message": "a check failed by a defect of Zester's; its message is on stderr" }),
                 );
-                if let Some(folder) = self.folders.get_mut(number) {
+                if let Some(folder) = self.folders.get_mut(&number) {
                     folder.done = folder.done.max(revision);
                     if folder.checked.is_none() {
                         folder.checked = Some(Arc::new(Checked {
@@ -431,11 +436,10 @@ impl<'c> State<'c> {
 
     /// Says that the first checks are done, when all are.
     fn end_progress(&mut self) {
-        let open: Vec<&Folder> = self.folders.iter().filter(|folder| !folder.closed).collect();
-        if !self.progressing || open.iter().any(|folder| folder.checked.is_none()) {
+        if !self.progressing || self.folders.values().any(|folder| folder.checked.is_none()) {
             return;
         }
-        let checks = || open.iter().filter_map(|folder| folder.checked.as_ref());
+        let checks = || self.folders.values().filter_map(|folder| folder.checked.as_ref());
         let counted: usize = checks().map(|checked| checked.counted).sum();
         // They run beside each other.
         let took = checks().map(|checked| checked.took).max().unwrap_or_default();
@@ -449,7 +453,7 @@ impl<'c> State<'c> {
     pub fn open_in(&self, folder: &Folder) -> Arc<BTreeMap<String, Arc<Document>>> {
         let owned = |path: &Path| {
             let (owner, inner) = self.owner(path)?;
-            self.folders.get(owner).is_some_and(|owner| std::ptr::eq(owner, folder)).then_some(inner)
+            self.folders.get(&owner).is_some_and(|owner| std::ptr::eq(owner, folder)).then_some(inner)
         };
         let open = self.documents.values().filter_map(|(path, d)| Some((owned(path)?, d.clone())));
         Arc::new(open.collect())

@@ -123,6 +123,39 @@ fn a_folder_that_is_closed_is_forgotten() {
 }
 
 #[test]
+fn a_folder_is_closed_and_opened_any_number_of_times() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["one", "two", "three"] {
+        project(dir.path(), name, true);
+    }
+    let manner = Manner { folders: &["one"], ..Manner::default() };
+    let mut editor = Editor::start_as(zester(), dir.path(), &manner);
+    let path = "two/states/a.zy";
+    // In the middle of the check, whose findings are then nobody's.
+    for _ in 0..20 {
+        folders_changed(&mut editor, &["two"], &["three"]);
+        folders_changed(&mut editor, &["three"], &["two"]);
+    }
+    rest(&mut editor);
+    let count = |editor: &Editor, path: &str| pushed(editor, path).len();
+    assert_eq!(
+        (count(&editor, "one/states/a.zy"), count(&editor, path), count(&editor, "three/states/a.zy")),
+        (1, 0, 1)
+    );
+    folders_changed(&mut editor, &["two"], &[]);
+    editor.open(path, WRONG);
+    assert_eq!(editor.findings(path).len(), 1);
+    editor.edit(path, 0..WRONG.len(), "a:\n  test.nop: []\n");
+    assert_eq!(editor.findings(path), []);
+    rest(&mut editor);
+    assert_eq!(
+        (count(&editor, "one/states/a.zy"), count(&editor, path), count(&editor, "three/states/a.zy")),
+        (1, 0, 1)
+    );
+    assert_eq!(editor.stop(), 0);
+}
+
+#[test]
 fn files_below_a_directory_that_is_named_target_are_read_again() {
     let dir = tempfile::tempdir().unwrap();
     project(dir.path(), ".", true);

@@ -1,5 +1,6 @@
 //! What can be written at a place, the likeliest first.
 
+mod elsewhere;
 mod expressions;
 mod fit;
 mod functions;
@@ -13,7 +14,7 @@ mod values;
 
 pub use resolve::documentation;
 
-use std::ops::Range;
+use std::{cell::Cell, ops::Range};
 use zester_compiler::{
     query::{self, Completing, Context, Expected, Index},
     syntax::Tree,
@@ -57,12 +58,14 @@ pub struct Item {
     pub rank: u32,
     /// Where its documentation is found: the key of [`documentation`].
     pub doc: Option<String>,
+    /// What is written elsewhere in the document with it: the place, and the text for it.
+    pub also: Option<(Range<usize>, String)>,
 }
 
 impl Item {
     fn new(label: impl Into<String>, kind: ItemKind, rank: u32) -> Self {
         let label = label.into();
-        Self { insert: label.clone(), label, detail: None, kind, snippet: false, rank, doc: None }
+        Self { insert: label.clone(), label, detail: None, kind, snippet: false, rank, doc: None, also: None }
     }
 
     fn detail(mut self, detail: impl Into<String>) -> Self {
@@ -104,12 +107,14 @@ struct Asked<'a> {
     place: &'a Completing,
     offset: usize,
     snippets: bool,
+    /// Whether a part left out some of what fits.
+    cut: Cell<bool>,
 }
 
 /// What can be written at a place.
 pub fn complete(index: &Index, context: &Context, tree: &Tree, offset: usize, snippets: bool) -> Completions {
     let place = query::completing(index, context, tree, offset);
-    let asked = Asked { index, context, tree, place: &place, offset, snippets };
+    let asked = Asked { index, context, tree, place: &place, offset, snippets, cut: Cell::new(false) };
     let mut items = match &place.expected {
         Expected::Nothing => Vec::new(),
         Expected::TopLevel { present } => requisites::top_level(&asked, present),
@@ -170,8 +175,9 @@ pub fn complete(index: &Index, context: &Context, tree: &Tree, offset: usize, sn
     items.sort_by_cached_key(|item| {
         (closeness(&item.label.to_lowercase(), &typed), item.rank, item.label.clone())
     });
-    items.dedup_by(|a, b| a.label == b.label && a.insert == b.insert);
-    let cut = items.len() > MAX_ITEMS;
+    // One name in several files is several things to include.
+    items.dedup_by(|a, b| a.label == b.label && a.insert == b.insert && a.also == b.also);
+    let cut = asked.cut.get() || items.len() > MAX_ITEMS;
     items.truncate(MAX_ITEMS);
     Completions { replace: place.replace.clone(), items, cut }
 }

@@ -1,6 +1,6 @@
 //! Requisites: kinds and targets; ids.
 
-use super::{Asked, Item, ItemKind, escaped, fit::Maps, scalar};
+use super::{Asked, Item, ItemKind, elsewhere, escaped, fit::Maps, scalar};
 use std::collections::HashMap;
 use zester_compiler::{
     check::UnitKind,
@@ -181,24 +181,16 @@ pub(super) fn targets(
     id: &str,
 ) -> Vec<Item> {
     let mut found: HashMap<String, Item> = HashMap::new();
-    for (distance, state) in states(asked) {
-        if !state.is_of(kind) {
+    for state in query::states_of(asked.context, asked.tree) {
+        let own = is_own(asked, &state);
+        // This function itself is none.
+        if !state.is_of(kind) || own && state.function.as_ref() == function {
             continue;
         }
-        let own = distance == 0 && is_own(asked, &state);
-        let same_state = own && state.function.as_ref() == function;
-        let near = nearness(asked, distance, &state, Direction::of(requisite));
-        let mut names: Vec<(&String, u32)> = Vec::new();
-        // Another function of the same id is the likeliest of all, this function itself is none.
-        if let Some(name) = &state.id
-            && !same_state
-        {
-            names.push((name, if name == id { 0 } else { near }));
-        }
-        if !same_state {
-            names.extend(state.names.iter().map(|n| (n, near + 1)));
-        }
-        for (name, rank) in names {
+        let near = nearness(asked, 0, &state, Direction::of(requisite));
+        // Another function of the same id is the likeliest of all.
+        let named = state.id.as_ref().map(|name| (name, if name == id { 0 } else { near }));
+        for (name, rank) in named.into_iter().chain(state.names.iter().map(|name| (name, near + 1))) {
             let function = state.function.as_ref().map(ToString::to_string).unwrap_or_default();
             let item = Item::new(name, ItemKind::Reference, rank)
                 .detail(function)
@@ -211,7 +203,8 @@ pub(super) fn targets(
             }
         }
     }
-    found.into_values().collect()
+    let others = elsewhere::targets(asked, kind, &found);
+    found.into_values().chain(others).collect()
 }
 
 /// Ids of all states, for `extend` and `exclude`.

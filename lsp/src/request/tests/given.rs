@@ -170,3 +170,76 @@ fn a_variable_is_renamed_with_the_keys_that_give_it() {
     let error = rename(&tree, "other").unwrap_err();
     assert!(error.contains("no state gives `port` to `states/web/files/nginx.conf`"), "{error}");
 }
+
+/// The project of these tests with states that give values of known types, and another one that renders the same file.
+fn typed(line: &str, by: &str) -> String {
+    let context = "        port: 80\n        site: {root: /srv, names: [a, b]}\n        cert: {{ settings.nginx.key }}\n";
+    let other = "-- states/other.zy\n/etc/other.conf:\n  file.managed:\n    - source: zester://web/files/nginx.conf\n    - template: jinja\n    - context:\n        port: {{ 'ssh' if facts.os.family == 'debian' else none }}\n        site: {}\n";
+    let tree = with(context).replace("nginx: {tls: true}", "nginx: {tls: true, key: !encrypted hunter2}");
+    assert!(tree.contains(line), "{line}");
+    format!("{}{other}", tree.replacen(line, by, 1))
+}
+
+#[test]
+fn variables_have_the_types_that_states_give_them() {
+    for (line, by, wanted) in [
+        // All states that render the file count.
+        ("listen {{ port }}", "listen {{ po<|>rt }}", "port: \"ssh\" | null | int\n"),
+        ("{{ workers }}", "{{ wor<|>kers }}", "workers: int\n"),
+        ("site.get('root')", "si<|>te.get('root')", "site: {root?: \"/srv\", names?: list<\"a\" | \"b\">}\n"),
+        ("site.get('root')", "site.g<|>et('root')", "site.get('root'): "),
+        ("{{ name }}", "{{ na<|>me }}", "name: \"a\" | \"b\"\n"),
+        ("{{ cert |", "{{ ce<|>rt |", "cert: secret<str>\n"),
+        // What its own text makes of them.
+        ("{{ data }}", "{% set p = port %}{{ <|>p }}", "p: \"ssh\" | null | int\n"),
+    ] {
+        let found = hover(&typed(line, by));
+        assert!(found.contains(wanted), "{by}: expected {wanted:?} in {found}");
+        assert!(!found.contains("hunter2"), "{found}");
+    }
+    // Where they are given stays said, below the type.
+    let found = hover(&typed("listen {{ port }}", "listen {{ po<|>rt }}"));
+    assert!(found.contains("```\n\nThe variable `port`, given by\n\n- `"), "{found}");
+    assert!(found.contains("- `port: 80` at states/web/init.zy:9"), "{found}");
+    // What a state may give beside what it names is not known.
+    let open = typed("listen {{ port }}", "listen {{ po<|>rt }}")
+        .replace("        port: 80\n", "        {{ more }}\n");
+    assert!(hover(&open).starts_with("The variable"), "{}", hover(&open));
+    // A file that nobody renders is given nothing.
+    let none =
+        typed("listen {{ port }}", "listen {{ po<|>rt }}").replace("template: jinja", "template: null");
+    assert!(hover(&none).starts_with("The variable"), "{}", hover(&none));
+}
+
+#[test]
+fn keys_and_methods_of_given_variables_are_offered() {
+    assert_eq!(labels(&typed("site.get('root')", "site.<|>"))[..2], ["root", "names"]);
+    assert_eq!(labels(&typed("site.get('root')", "site['na<|>']"))[0], "names");
+    assert_eq!(labels(&typed("{{ cert |", "{{ cert.spl<|> |"))[0], "split");
+}
+
+#[test]
+fn hints_say_the_types_of_given_variables() {
+    let hints = |tree: &str, options: &Value| {
+        let mut editor = Editor::with(tree, options);
+        let whole = json!({ "range": { "start": { "line": 0, "character": 0 }, "end": { "line": 99, "character": 0 } } });
+        let found = editor.at_cursor("textDocument/inlayHint", &whole).unwrap();
+        let hint = |hint: &Value| {
+            let (line, column) = (&hint["position"]["line"], &hint["position"]["character"]);
+            format!("{line}:{column}{}", hint["label"].as_str().unwrap())
+        };
+        found.as_array().unwrap().iter().map(hint).collect::<Vec<_>>()
+    };
+    let tree = typed("listen {{", "<|>listen {{");
+    // Once each, where it is read first; nothing of what is not known.
+    assert_eq!(
+        hints(&tree, &json!({})),
+        [
+            "2:14: \"ssh\" | null | int",
+            "3:19: {root?: \"/srv\", names?: list<\"a\" | \"b\">}",
+            "4:19: secret<str>",
+            "5:10: int",
+        ]
+    );
+    assert_eq!(hints(&tree, &json!({ "inlayHints": false })), Vec::<String>::new());
+}

@@ -7,6 +7,7 @@ mod custom;
 mod editor;
 mod given;
 mod names;
+mod requisites;
 mod structure;
 mod typed;
 

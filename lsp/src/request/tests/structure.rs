@@ -172,6 +172,33 @@ fn previews_for_a_peel() {
     assert!(error.contains("no facts are known of `db-01`") && error.contains("web-01"), "{error}");
 }
 
+#[test]
+fn a_file_of_facts_is_read_to_a_bound() {
+    let mut editor = init();
+    let dir = tempfile::tempdir().unwrap();
+    let uri = editor.uri("states/web/init.zy");
+    let mut render = |name: &str, bytes: Option<&[u8]>| {
+        let path = dir.path().join(name);
+        if let Some(bytes) = bytes {
+            std::fs::write(&path, bytes).unwrap();
+        }
+        let argument = json!({ "uri": uri, "peel": "x", "facts": path });
+        editor.ask("workspace/executeCommand", json!({ "command": "zester.render", "arguments": [argument] }))
+    };
+    assert_eq!(render("small.yaml", Some(b"os: {family: debian}\n")).unwrap()["peel"], "x");
+    let large = [b"#".repeat(4 << 20).as_slice(), b"\nos: {family: debian}\n"].concat();
+    for (name, bytes, why) in [
+        ("large.yaml", Some(large.as_slice()), "large.yaml` has more than 4 MiB"),
+        ("bytes.yaml", Some(&[0xff, 0xfe][..]), "bytes.yaml` is not UTF-8 text"),
+        ("none.yaml", None, "none.yaml` cannot be read"),
+        // A directory; a device would be refused alike.
+        ("", None, "` is no regular file"),
+    ] {
+        let error = render(name, bytes).unwrap_err();
+        assert!(error.contains(why), "{name}: {error}");
+    }
+}
+
 /// The document of the cursor after what was typed before it has been laid out.
 fn laid_out(line: &str, by: &str, typed: &str) -> String {
     let mut editor = opened(line, by);
