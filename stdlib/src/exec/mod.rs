@@ -34,6 +34,7 @@ mod disk;
 mod environ;
 mod file_change;
 mod file_read;
+mod group_change;
 mod hashutil;
 pub(crate) mod http;
 mod network;
@@ -46,6 +47,7 @@ mod sys;
 mod system;
 mod test;
 mod user;
+mod user_change;
 
 #[cfg(test)]
 mod tests;
@@ -62,6 +64,7 @@ pub(crate) fn register(library: &mut Library) {
     environ::register(library);
     file_change::register(library);
     file_read::register(library);
+    group_change::register(library);
     hashutil::register(library);
     http::register(library);
     network::register(library);
@@ -74,4 +77,5 @@ pub(crate) fn register(library: &mut Library) {
     system::register(library);
     test::register(library);
     user::register(library);
+    user_change::register(library);
 }

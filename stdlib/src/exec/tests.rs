@@ -7,12 +7,12 @@ use crate::provider::{
 use std::sync::Arc;
 use zester_compiler::types::{Effect, FunctionKind, Value};
 
-fn value(json: &str) -> Value {
+pub(super) fn value(json: &str) -> Value {
     serde_json::from_str(json).unwrap()
 }
 
 /// Calls with arguments in JSON: a list of positional ones, a map of named ones.
-fn call(machine: &FakeMachine, name: &str, args: &str, kwargs: &str) -> Result<Value, String> {
+pub(super) fn call(machine: &FakeMachine, name: &str, args: &str, kwargs: &str) -> Result<Value, String> {
     let library = Arc::new(crate::library());
     let mut cx = machine.context();
     cx.library = library.clone();
@@ -23,7 +23,7 @@ fn call(machine: &FakeMachine, name: &str, args: &str, kwargs: &str) -> Result<V
 }
 
 #[track_caller]
-fn gives(machine: &FakeMachine, name: &str, args: &str, expected: &str) {
+pub(super) fn gives(machine: &FakeMachine, name: &str, args: &str, expected: &str) {
     assert_eq!(call(machine, name, args, "{}"), Ok(value(expected)), "{name}{args}");
 }
 
