@@ -1,6 +1,9 @@
 //! `service.*` functions.
 
-use crate::{Context, Library, provider::Services};
+use crate::{
+    Context, Library,
+    provider::{ServiceStatus, Services},
+};
 use std::sync::Arc;
 use zester_compiler::types::Value;
 
@@ -80,6 +83,49 @@ exec! {
     "service.get_all" probe GetAll {} |_, cx| Ok(services(cx)?.all(cx)?.into())
 }
 
+/// Sorted names of the services whose state is such.
+fn those(cx: &Context, wanted: impl Fn(&ServiceStatus) -> bool) -> Result<Value, String> {
+    let all = services(cx)?.overview(cx)?.into_iter();
+    Ok(sorted(all.filter(|(_, status)| wanted(status)).map(|(name, _)| name).collect()))
+}
+
+fn sorted(mut names: Vec<String>) -> Value {
+    names.sort();
+    names.dedup();
+    names.into()
+}
+
+exec! {
+    /// Names of the services that start at boot.
+    "service.get_enabled" probe GetEnabled {} |_, cx| those(cx, |s| s.enabled == Some(true))
+}
+
+exec! {
+    /// Names of the services that do not start at boot but could.
+    "service.get_disabled" probe GetDisabled {} |_, cx| those(cx, |s| s.enabled == Some(false) && !s.masked)
+}
+
+exec! {
+    /// Names of the services of which cannot be chosen whether they start at boot.
+    "service.get_static" probe GetStatic {} |_, cx| those(cx, |s| s.enabled.is_none())
+}
+
+exec! {
+    /// Names of the services that run.
+    "service.get_running" probe GetRunning {} |_, cx| Ok(sorted(services(cx)?.running_now(cx)?))
+}
+
+exec! {
+    /// Everything systemd says of a service, by its own names.
+    "service.show" probe Show {
+        /// The service.
+        name: String,
+    } |it, cx| {
+        let properties = services(cx)?.properties(cx, &it.name)?;
+        Ok(Value::Map(properties.into_iter().map(|(key, value)| (key, value.into())).collect()))
+    }
+}
+
 exec! {
     /// Makes the service manager read changed unit files.
     "service.systemctl_reload" mutating SystemctlReload {} |_, cx| {
@@ -109,5 +155,10 @@ pub(super) fn register(library: &mut Library) {
         .exec::<Mask>()
         .exec::<Unmask>()
         .exec::<GetAll>()
+        .exec::<GetEnabled>()
+        .exec::<GetDisabled>()
+        .exec::<GetStatic>()
+        .exec::<GetRunning>()
+        .exec::<Show>()
         .exec::<SystemctlReload>();
 }

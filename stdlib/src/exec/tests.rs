@@ -123,6 +123,14 @@ fn packages_and_services() {
     gives(&machine, "pkg.remove", r#"["gone"]"#, "{}");
     gives(&machine, "service.status", r#"["ssh"]"#, "true");
     gives(&machine, "service.available", r#"["gone"]"#, "false");
+    services.put("dbus", ServiceStatus { enabled: None, ..ServiceStatus::default() });
+    services.put("cron", ServiceStatus { enabled: Some(true), ..ServiceStatus::default() });
+    services.put("rpc", ServiceStatus { enabled: Some(false), masked: true, ..ServiceStatus::default() });
+    gives(&machine, "service.get_enabled", "[]", r#"["cron"]"#);
+    gives(&machine, "service.get_disabled", "[]", "[]");
+    gives(&machine, "service.get_static", "[]", r#"["dbus", "ssh"]"#);
+    gives(&machine, "service.get_running", "[]", r#"["ssh"]"#);
+    assert!(call(&machine, "service.show", r#"["ssh"]"#, "{}").unwrap_err().contains("systemd does"));
     gives(&machine, "service.restart", r#"["ssh"]"#, "true");
     assert_eq!(services.log(), ["restart ssh"]);
 }

@@ -15,7 +15,7 @@ pub(super) const LIST: &str = "/etc/apk/repositories";
 const KEYS: &str = "/etc/apk/keys";
 
 /// A line as it is compared: its tag and its address; `None` of one that is neither.
-fn parts(line: &str) -> Option<(bool, Option<&str>, &str)> {
+pub(super) fn parts(line: &str) -> Option<(bool, Option<&str>, &str)> {
     let text = line.trim();
     let off = text.starts_with('#');
     let mut words = text.trim_start_matches(['#', ' ']).split_ascii_whitespace();

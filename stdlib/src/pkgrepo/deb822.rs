@@ -83,6 +83,56 @@ pub(crate) fn without_entry(text: &str, entry: &Entry) -> String {
     if all.len() == before { text.to_owned() } else { all.join("\n") }
 }
 
+/// What the paragraphs of a file mean, each with the line that would say the same.
+pub(crate) fn entries(text: &str) -> Vec<(Entry, String)> {
+    paragraphs(text).iter().flat_map(|paragraph| meanings(paragraph)).collect()
+}
+
+/// A paragraph is as many repositories as it has types, addresses and releases.
+fn meanings(paragraph: &str) -> Vec<(Entry, String)> {
+    // A value goes on in lines that begin with a blank.
+    let mut fields: Vec<(String, String)> = Vec::new();
+    for line in paragraph.lines().filter(|line| !line.starts_with('#')) {
+        if line.starts_with([' ', '\t']) {
+            if let Some((_, value)) = fields.last_mut() {
+                value.push('\n');
+                value.push_str(line.trim());
+            }
+        } else if let Some((key, value)) = line.split_once(':') {
+            fields.push((key.trim().to_ascii_lowercase(), value.trim().to_owned()));
+        }
+    }
+    let field = |name: &str| {
+        fields.iter().find(|(key, _)| *key == name.to_ascii_lowercase()).map_or("", |(_, v)| v.as_str())
+    };
+    let options: Vec<(String, String)> = FIELDS
+        .iter()
+        .map(|(option, name)| ((*option).to_owned(), field(name).to_owned()))
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
+    let mut all = Vec::new();
+    for kind in field("Types").split_ascii_whitespace() {
+        for uri in field("URIs").split_ascii_whitespace() {
+            for suite in field("Suites").split_ascii_whitespace() {
+                let entry = Entry {
+                    disabled: field("Enabled").eq_ignore_ascii_case("no"),
+                    kind: kind.to_owned(),
+                    options: options.clone(),
+                    uri: uri.to_owned(),
+                    suite: suite.to_owned(),
+                    components: field("Components").split_ascii_whitespace().map(str::to_owned).collect(),
+                    comment: String::new(),
+                };
+                all.push((
+                    entry,
+                    format!("{kind} {uri} {suite} {}", field("Components")).trim_end().to_owned(),
+                ));
+            }
+        }
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

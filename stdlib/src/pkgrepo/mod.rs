@@ -4,9 +4,12 @@ mod absent;
 mod apk_lines;
 mod deb822;
 mod keyring;
+mod list;
 mod managed;
 mod one_line;
 mod sections;
+
+pub(crate) use list::all;
 
 use crate::{Changes, Context, Failure, Library, provider::Ownership};
 use zester_compiler::types::Value;

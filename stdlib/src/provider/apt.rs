@@ -174,6 +174,13 @@ fn remove_args(names: &[String], purge: bool) -> Vec<String> {
     args
 }
 
+fn autoremove_args(purge: bool) -> Vec<String> {
+    let mut args = common(false);
+    args.extend(purge.then(|| "--purge".to_owned()));
+    args.push("autoremove".to_owned());
+    args
+}
+
 fn upgrade_args(dist: bool) -> Vec<String> {
     let mut args = common(false);
     args.push(if dist { "dist-upgrade" } else { "upgrade" }.to_owned());
@@ -380,6 +387,14 @@ impl Packages for Apt {
 
     fn upgrade(&self, cx: &Context, dist: bool) -> Result<(), String> {
         Self::execute(cx, upgrade_args(dist))
+    }
+
+    fn preview_autoremove(&self, cx: &Context, purge: bool) -> Result<Transaction, String> {
+        Self::simulate(cx, autoremove_args(purge))
+    }
+
+    fn autoremove(&self, cx: &Context, purge: bool) -> Result<(), String> {
+        Self::execute(cx, autoremove_args(purge))
     }
 
     fn compare(&self, a: &str, b: &str) -> Ordering {

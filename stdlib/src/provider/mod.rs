@@ -13,7 +13,7 @@ pub mod detect;
 mod directory;
 mod disk;
 mod dnf;
-mod dpkg_status;
+pub(crate) mod dpkg_status;
 pub mod fake;
 pub(crate) mod files;
 mod held;

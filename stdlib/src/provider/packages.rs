@@ -112,8 +112,22 @@ pub trait Packages: Send + Sync {
     /// Upgrades everything; `dist` allows installation and removal of others.
     fn upgrade(&self, cx: &Context, dist: bool) -> Result<(), String>;
 
+    /// What [`Packages::autoremove`] would do.
+    fn preview_autoremove(&self, _cx: &Context, _purge: bool) -> Result<Transaction, String> {
+        Err(no_autoremove(self.name()))
+    }
+
+    /// Removes what was installed only for others that are gone, with its configuration when `purge`.
+    fn autoremove(&self, _cx: &Context, _purge: bool) -> Result<(), String> {
+        Err(no_autoremove(self.name()))
+    }
+
     /// Compares two versions as the manager does.
     fn compare(&self, a: &str, b: &str) -> Ordering;
+}
+
+fn no_autoremove(manager: &str) -> String {
+    format!("packages that nothing needs are removed with apt only, not with {manager}; use `cmd.run`")
 }
 
 /// `name=1.0`, where names never contain `=`.

@@ -26,6 +26,21 @@ pub trait Services: Send + Sync {
     /// Names of all services it knows.
     fn all(&self, cx: &Context) -> Result<Vec<String>, String>;
 
+    /// All services with their state; whether they run is not asked where that costs more.
+    fn overview(&self, cx: &Context) -> Result<Vec<(String, ServiceStatus)>, String> {
+        self.all(cx)?.into_iter().map(|name| Ok((name.clone(), self.status(cx, &name)?))).collect()
+    }
+
+    /// Names of the services that run.
+    fn running_now(&self, cx: &Context) -> Result<Vec<String>, String> {
+        Ok(self.overview(cx)?.into_iter().filter(|(_, s)| s.running).map(|(name, _)| name).collect())
+    }
+
+    /// Everything the service manager says of one service, by its own names.
+    fn properties(&self, _cx: &Context, _name: &str) -> Result<Vec<(String, String)>, String> {
+        Err(format!("{} tells no properties of services; systemd does", self.name()))
+    }
+
     /// Whether it can mask services.
     fn can_mask(&self) -> bool;
 

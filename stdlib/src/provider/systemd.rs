@@ -32,6 +32,28 @@ fn systemctl(cx: &Context, args: &[&str]) -> Result<String, String> {
     Ok(succeed(cx, tool("systemctl", args.iter().copied()))?.stdout)
 }
 
+/// What the state of a unit file means; `None` where it cannot be chosen.
+fn starts_at_boot(state: &str) -> Option<bool> {
+    match state {
+        "enabled" | "enabled-runtime" | "alias" | "linked" | "linked-runtime" => Some(true),
+        "static" | "indirect" | "generated" | "transient" => None,
+        _ => Some(false),
+    }
+}
+
+/// A line of `systemctl list-unit-files`: the service and what its file says.
+fn parse_unit_file(line: &str) -> Option<(String, ServiceStatus)> {
+    let mut words = line.split_ascii_whitespace();
+    let (unit, state) = (words.next()?, words.next()?);
+    let status = ServiceStatus {
+        available: true,
+        running: false,
+        enabled: starts_at_boot(state),
+        masked: state.starts_with("masked"),
+    };
+    Some((unit.strip_suffix(".service").unwrap_or(unit).to_owned(), status))
+}
+
 /// What `systemctl show` says about one unit.
 fn parse_show(text: &str) -> ServiceStatus {
     let property = |name: &str| {
@@ -46,11 +68,7 @@ fn parse_show(text: &str) -> ServiceStatus {
         available: !matches!(load.as_str(), "not-found" | "error" | "bad-setting" | ""),
         // A unit that is reloading or being started is on; one that waits for its restart is not.
         running: matches!(property("ActiveState").as_str(), "active" | "reloading" | "refreshing"),
-        enabled: match file.as_str() {
-            "enabled" | "enabled-runtime" | "alias" | "linked" | "linked-runtime" => Some(true),
-            "static" | "indirect" | "generated" | "transient" => None,
-            _ => Some(false),
-        },
+        enabled: starts_at_boot(&file),
         masked,
     }
 }
@@ -129,6 +147,25 @@ impl Services for Systemd {
         Ok(names)
     }
 
+    fn overview(&self, cx: &Context) -> Result<Vec<(String, ServiceStatus)>, String> {
+        let text =
+            systemctl(cx, &["list-unit-files", "--type=service", "--no-legend", "--no-pager", "--full"])?;
+        Ok(text.lines().filter_map(parse_unit_file).collect())
+    }
+
+    fn running_now(&self, cx: &Context) -> Result<Vec<String>, String> {
+        let wanted = ["--type=service", "--state=running", "--no-legend", "--no-pager", "--full", "--plain"];
+        let text = systemctl(cx, &[&["list-units"], &wanted[..]].concat())?;
+        let units = text.lines().filter_map(|line| line.split_ascii_whitespace().next());
+        Ok(units.map(|unit| unit.strip_suffix(".service").unwrap_or(unit).to_owned()).collect())
+    }
+
+    fn properties(&self, cx: &Context, name: &str) -> Result<Vec<(String, String)>, String> {
+        let text = systemctl(cx, &["show", "--", &unit(name)])?;
+        let pairs = text.lines().filter_map(|line| line.split_once('='));
+        Ok(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+    }
+
     fn can_mask(&self) -> bool {
         true
     }
@@ -181,6 +218,15 @@ mod tests {
         assert!(parse_show(masked).masked && parse_show(masked).available);
         let fixed = "LoadState=loaded\nActiveState=inactive\nSubState=dead\nUnitFileState=static\n";
         assert_eq!(parse_show(fixed).enabled, None);
+    }
+
+    #[test]
+    fn lines_of_unit_files() {
+        let line = |text: &str| parse_unit_file(text).map(|(name, s)| (name, s.enabled, s.masked));
+        assert_eq!(line("ssh.service enabled enabled"), Some(("ssh".to_owned(), Some(true), false)));
+        assert_eq!(line("getty@.service static -"), Some(("getty@".to_owned(), None, false)));
+        assert_eq!(line("x.service masked enabled"), Some(("x".to_owned(), Some(false), true)));
+        assert_eq!(line(""), None);
     }
 
     #[test]
