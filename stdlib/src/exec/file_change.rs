@@ -110,6 +110,22 @@ exec! {
 }
 
 exec! {
+    /// Adds lines to the beginning of a file.
+    "file.prepend" mutating Prepend {
+        /// The path.
+        path: Path,
+        /// The lines.
+        args: Vec<String>,
+    } |it, cx| {
+        let old = crate::provider::files::text(cx, &it.path)?.unwrap_or_default();
+        let mut text = it.args.iter().map(|line| format!("{line}\n")).collect::<Vec<_>>().concat();
+        text.push_str(&old);
+        cx.machine.files.write(&it.path, text.as_bytes(), Ownership::default(), true).map_err(failed(&it.path))?;
+        Ok(format!("Prepended {} lines to \"{}\"", it.args.len(), it.path).into())
+    }
+}
+
+exec! {
     /// Makes a directory, and its parents where they are missing.
     "file.mkdir" mutating Mkdir {
         /// The path.
@@ -242,6 +258,7 @@ pub(super) fn register(library: &mut Library) {
         .exec::<Remove>()
         .exec::<Write>()
         .exec::<Append>()
+        .exec::<Prepend>()
         .exec::<Mkdir>()
         .exec::<Makedirs>()
         .exec::<Rename>()

@@ -32,6 +32,16 @@ mod yaml;
 
 use crate::Library;
 
+/// States whose work functions that are called do, too.
+pub(crate) mod edits {
+    pub(crate) use super::{
+        blockreplace::BlockReplace,
+        comment::{Comment, Uncomment},
+        line::Line,
+        replace::{Replace, finds},
+    };
+}
+
 /// Adds the functions of this module.
 pub(crate) fn register(library: &mut Library) {
     library

@@ -67,14 +67,28 @@ pub(crate) struct Replace {
     create: Option<bool>,
 }
 
+/// How the pattern is read; unless said otherwise, lines begin and end in the middle of a text.
+fn flags(words: Option<&Vec<String>>) -> Result<pattern::Flags, Failure> {
+    words.map_or(Ok(pattern::Flags::MULTI_LINE), |words| pattern::Flags::read(words))
+}
+
+/// Whether a pattern finds something in a file that is there.
+pub(crate) fn finds(
+    cx: &Context,
+    path: &str,
+    wanted: &str,
+    words: Option<&Vec<String>>,
+) -> Result<bool, Failure> {
+    let Some(text) = text::read(cx, &path::absolute(cx, path)?)? else {
+        return Err(Failure::new(format!("`{path}` does not exist")));
+    };
+    pattern::is_match(&pattern::compile(wanted, flags(words)?)?, &text)
+}
+
 impl State for Replace {
     fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
         let target = path::absolute(cx, &self.name)?;
-        let flags = match &self.flags {
-            Some(words) => pattern::Flags::read(words)?,
-            None => pattern::Flags::MULTI_LINE,
-        };
-        let compiled = pattern::compile(&self.pattern, flags)?;
+        let compiled = pattern::compile(&self.pattern, flags(self.flags.as_ref())?)?;
         let Some(old) = text::read(cx, &target)? else {
             if self.ignore_if_missing {
                 return Ok(Plan::unchanged(format!("`{target}` does not exist")));
