@@ -17,15 +17,15 @@ pub(crate) fn register(library: &mut Library) {
 
 /// What is registered under a name.
 #[derive(Clone, PartialEq, Debug, Default)]
-struct Group {
+pub(crate) struct Group {
     /// Whether somebody chose.
-    manual: bool,
+    pub manual: bool,
     /// The link itself, where the tool tells it.
-    link: Option<String>,
+    pub link: Option<String>,
     /// What it points to.
-    current: Option<String>,
+    pub current: Option<String>,
     /// Paths with their priorities.
-    choices: Vec<(String, i64)>,
+    pub choices: Vec<(String, i64)>,
 }
 
 impl Group {
@@ -72,16 +72,19 @@ fn program(cx: &Context) -> Result<&'static str, Failure> {
 }
 
 /// What is registered under a name; `None` when nothing is.
-fn look(cx: &Context, name: &str) -> Result<Option<Group>, Failure> {
+pub(crate) fn look(cx: &Context, name: &str) -> Result<Option<Group>, Failure> {
+    let text = display(cx, name)?;
+    Ok(text.map(|text| Group::parse(&text)).filter(|group| !group.choices.is_empty()))
+}
+
+/// What the tool prints about a name; `None` when nothing is registered under it.
+pub(crate) fn display(cx: &Context, name: &str) -> Result<Option<String>, Failure> {
     if name.is_empty() || name.starts_with('-') || name.contains(['/', ' ', '\n']) {
         return Err(Failure::new(format!("`{name}` is not the name of an alternative such as `editor`")));
     }
     let output = run(cx, tool(program(cx)?, ["--display", name]))?;
-    if !output.success() {
-        // The tool's only other reason is that nothing has that name.
-        return Ok(None);
-    }
-    Ok(Some(Group::parse(&output.stdout)).filter(|group| !group.choices.is_empty()))
+    // The tool's only other reason is that nothing has that name.
+    Ok(output.success().then_some(output.stdout))
 }
 
 fn act(cx: &Context, args: &[&str]) -> Result<(), Failure> {

@@ -11,6 +11,8 @@ mod present;
 mod table;
 
 use crate::Library;
+pub(crate) use crontab::read;
+pub(crate) use table::Table;
 
 /// Adds the module's functions.
 pub(crate) fn register(library: &mut Library) {

@@ -71,6 +71,30 @@ impl Table {
         Self { entries }
     }
 
+    /// All jobs, in their order.
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.entries.iter().filter_map(|entry| match entry {
+            Entry::Job(job, _) => Some(job),
+            _ => None,
+        })
+    }
+
+    /// All variables with their values, in their order.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.entries.iter().filter_map(|entry| match entry {
+            Entry::Variable(name, value, _) => Some((name.as_str(), value.as_str())),
+            _ => None,
+        })
+    }
+
+    /// All other lines, in their order.
+    pub(crate) fn others(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().filter_map(|entry| match entry {
+            Entry::Other(line) => Some(line.as_str()),
+            _ => None,
+        })
+    }
+
     /// The job of this identifier, else the one without an identifier that runs this command.
     pub(crate) fn job(&self, identifier: Option<&str>, command: &str) -> Option<&Job> {
         self.find(identifier, command).and_then(|at| match &self.entries[at] {

@@ -144,6 +144,65 @@ exec! {
     })
 }
 
+exec! {
+    /// Copies a directory of the state tree with everything below it; gives the paths of the copies.
+    "cp.get_dir" mutating GetDir {
+        /// Where it lies.
+        #[arg(ty = Type::Source)]
+        path: String,
+        /// The directory in which the copy is put.
+        dest: Path,
+        /// The environment.
+        saltenv: Option<String>,
+    } |it, cx| {
+        let (env, path) = tree_path(cx, &it.path)
+            .ok_or_else(|| format!("`{}` is no directory of the state tree: it begins with `zester://`", it.path))?;
+        let env = it.saltenv.clone().unwrap_or(env);
+        let path = path.trim_matches('/');
+        let files = cx.tree.files_below(&env, path);
+        if files.is_empty() {
+            return Err(format!("`{}` is no directory of the state tree, or has no files", it.path));
+        }
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let mut copies = Vec::new();
+        for file in files {
+            let parts = [it.dest.trim_end_matches('/'), name, &file];
+            let to = parts.join("/").replace("//", "/");
+            let from = if path.is_empty() { file.clone() } else { format!("{path}/{file}") };
+            super::file_change::make_parents(cx, &to)?;
+            let ownership = crate::provider::Ownership { mode: cx.tree.mode(&env, &from), ..Default::default() };
+            cx.machine
+                .files
+                .write(&to, &cx.tree.read(&env, &from)?, ownership, true)
+                .map_err(|e| format!("`{to}` could not be written: {e}"))?;
+            copies.push(to);
+        }
+        Ok(copies.into())
+    }
+}
+
+exec! {
+    /// Directories of the state tree that have files.
+    "cp.list_master_dirs" pure ListMasterDirs {
+        /// The environment.
+        saltenv: Option<String>,
+        /// Only those that begin with this.
+        #[arg(default = "")]
+        prefix: String,
+    } |it, cx| {
+        let env = it.saltenv.as_deref().unwrap_or(&cx.env);
+        let mut all: Vec<String> = Vec::new();
+        for file in cx.tree.files_below(env, "") {
+            // Each directory above it, too.
+            all.extend(file.match_indices('/').filter_map(|(at, _)| file.get(..at)).map(str::to_owned));
+        }
+        all.retain(|dir| dir.starts_with(&it.prefix));
+        all.sort();
+        all.dedup();
+        Ok(all.into())
+    }
+}
+
 /// Adds the module's functions.
 pub(super) fn register(library: &mut Library) {
     library
@@ -155,5 +214,7 @@ pub(super) fn register(library: &mut Library) {
         .exec::<Envs>()
         .exec::<ListMaster>()
         .exec::<ListStates>()
-        .exec::<IsCached>();
+        .exec::<IsCached>()
+        .exec::<GetDir>()
+        .exec::<ListMasterDirs>();
 }

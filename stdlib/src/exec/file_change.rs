@@ -162,6 +162,11 @@ exec! {
     }
 }
 
+/// Makes the directories above a path.
+pub(super) fn make_parents(cx: &Context, path: &str) -> Result<(), String> {
+    make_dirs(cx, path.rsplit_once('/').map_or("", |(dir, _)| dir), 0o755, None, None)
+}
+
 fn make_dirs(cx: &Context, path: &str, mode: u32, uid: Option<u32>, gid: Option<u32>) -> Result<(), String> {
     if !path.starts_with('/') && !path.is_empty() {
         return Err(format!("`{path}` is not an absolute path"));

@@ -9,7 +9,7 @@ fn arguments<const N: usize>(given: [(&str, Option<Value>); N]) -> Map {
 }
 
 /// Runs a state unless `dry_run`; gives the difference where it is shown, else whether there is one.
-fn edit<S: State>(cx: &Context, arguments: &Map, dry_run: bool) -> Result<Value, String> {
+pub(super) fn edit<S: State>(cx: &Context, arguments: &Map, dry_run: bool) -> Result<Value, String> {
     let state = S::from_values(arguments)?;
     let plan = state.plan(cx).map_err(|f| f.message)?;
     if let Some(failure) = plan.failure {

@@ -27,8 +27,10 @@ macro_rules! exec {
     };
 }
 
+mod alternatives;
 mod cmd;
 mod cp;
+mod cron;
 mod data;
 mod disk;
 mod environ;
@@ -38,15 +40,23 @@ mod file_read;
 mod file_system;
 mod group_change;
 mod hashutil;
+mod hmac;
+mod hosts;
 pub(crate) mod http;
+mod kernel;
+mod locale;
+mod mount;
 mod network;
 mod pkg;
 mod pkg_files;
 mod pkg_hold;
 mod pkg_info;
+mod proc;
 mod random;
+mod routes;
 mod saltutil;
 mod service;
+mod ssh;
 mod status;
 mod sys;
 mod system;
@@ -62,8 +72,10 @@ pub(crate) use cmd::words as split_words;
 
 /// Adds the module's functions.
 pub(crate) fn register(library: &mut Library) {
+    alternatives::register(library);
     cmd::register(library);
     cp::register(library);
+    cron::register(library);
     data::register(library);
     disk::register(library);
     environ::register(library);
@@ -73,15 +85,23 @@ pub(crate) fn register(library: &mut Library) {
     file_system::register(library);
     group_change::register(library);
     hashutil::register(library);
+    hmac::register(library);
+    hosts::register(library);
     http::register(library);
+    kernel::register(library);
+    locale::register(library);
+    mount::register(library);
     network::register(library);
     pkg::register(library);
     pkg_files::register(library);
     pkg_hold::register(library);
     pkg_info::register(library);
+    proc::register(library);
     random::register(library);
+    routes::register(library);
     saltutil::register(library);
     service::register(library);
+    ssh::register(library);
     status::register(library);
     sys::register(library);
     system::register(library);

@@ -279,6 +279,45 @@ exec! {
     }
 }
 
+exec! {
+    /// Networks of the machine's IPv4 addresses, where their prefixes are known.
+    "network.subnets" probe Subnets {
+        /// Only those of these interfaces.
+        interfaces: Option<Vec<String>>,
+    } |it, _| {
+        let found = if_addrs::get_if_addrs().map_err(|e| format!("the interfaces could not be read: {e}"))?;
+        let mut all: Vec<String> = found
+            .iter()
+            .filter(|i| !i.is_loopback() && it.interfaces.as_ref().is_none_or(|names| names.contains(&i.name)))
+            .filter_map(|i| match &i.addr {
+                if_addrs::IfAddr::V4(v4) => ipnet::Ipv4Net::new(v4.ip, v4.prefixlen).ok(),
+                if_addrs::IfAddr::V6(_) => None,
+            })
+            .map(|net| net.trunc().to_string())
+            .collect();
+        all.sort();
+        all.dedup();
+        Ok(all.into())
+    }
+}
+
+exec! {
+    /// Gives the machine a name, at once and from its next start on, as `network.system` does.
+    "network.mod_hostname" mutating ModHostname {
+        /// The name.
+        #[arg(ty = Type::Hostname)]
+        hostname: String,
+    } |it, cx| {
+        let arguments = Map::from_iter([
+            ("name".to_owned(), Value::from("hostname")),
+            ("hostname".to_owned(), it.hostname.as_str().into()),
+            ("apply_hostname".to_owned(), true.into()),
+        ]);
+        super::file_edit::edit::<crate::network::System>(cx, &arguments, false)?;
+        Ok(Value::Bool(true))
+    }
+}
+
 /// Adds the module's functions.
 pub(super) fn register(library: &mut Library) {
     library
@@ -298,5 +337,7 @@ pub(super) fn register(library: &mut Library) {
         .exec::<IsLoopback>()
         .exec::<DnsA>()
         .exec::<DnsAaaa>()
-        .exec::<Ping>();
+        .exec::<Ping>()
+        .exec::<Subnets>()
+        .exec::<ModHostname>();
 }

@@ -19,12 +19,17 @@ pub(crate) fn register(library: &mut Library) {
 /// The file.
 const FILE: &str = "/etc/hosts";
 
+/// What is in the file.
+pub(crate) fn read(cx: &Context) -> Result<Table, Failure> {
+    Ok(Table::parse(&text::read(cx, FILE)?.unwrap_or_default()))
+}
+
 /// Reads the file, edits it, and plans what came of it.
 fn edit(
     cx: &Context,
     edit: impl FnOnce(&mut Table, &mut Changes) -> Result<(), String>,
 ) -> Result<Plan<'static>, Failure> {
-    let mut table = Table::parse(&text::read(cx, FILE)?.unwrap_or_default());
+    let mut table = read(cx)?;
     let mut changes = Changes::new();
     edit(&mut table, &mut changes)?;
     if changes.is_empty() {

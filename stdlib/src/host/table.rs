@@ -37,7 +37,7 @@ impl Line {
 
 /// A file of hosts.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Table(Vec<Line>);
+pub(crate) struct Table(Vec<Line>);
 
 impl Table {
     /// Reads a text; every text is a table.
@@ -50,13 +50,25 @@ impl Table {
     }
 
     /// All names of an address.
-    pub(super) fn names(&self, address: &str) -> Vec<String> {
+    pub(crate) fn names(&self, address: &str) -> Vec<String> {
         self.entries().filter(|e| e.address == address).flat_map(|e| e.names.clone()).collect()
     }
 
     /// All addresses of a name.
-    pub(super) fn addresses(&self, name: &str) -> Vec<String> {
+    pub(crate) fn addresses(&self, name: &str) -> Vec<String> {
         self.entries().filter(|e| e.names.iter().any(|n| n == name)).map(|e| e.address.clone()).collect()
+    }
+
+    /// Every address with all of its names, in the order of the file.
+    pub(crate) fn addresses_with_names(&self) -> Vec<(String, Vec<String>)> {
+        let mut all: Vec<(String, Vec<String>)> = Vec::new();
+        for entry in self.entries() {
+            match all.iter_mut().find(|(address, _)| *address == entry.address) {
+                Some((_, names)) => names.extend(entry.names.iter().cloned()),
+                None => all.push((entry.address.clone(), entry.names.clone())),
+            }
+        }
+        all
     }
 
     /// The remark behind the first line of an address.

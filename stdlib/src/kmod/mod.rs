@@ -46,7 +46,7 @@ fn names(name: &str, mods: &[String]) -> Result<Vec<String>, Failure> {
 }
 
 /// Whether a module is loaded, or built into the kernel.
-fn is_loaded(cx: &Context, name: &str) -> Result<bool, Failure> {
+pub(crate) fn is_loaded(cx: &Context, name: &str) -> Result<bool, Failure> {
     path::is_directory(cx, &format!("/sys/module/{}", normal(name)))
 }
 
@@ -81,6 +81,11 @@ fn lists(cx: &Context) -> Result<Vec<(String, String)>, Failure> {
 /// The modules that are loaded at boot.
 fn persistent(lists: &[(String, String)]) -> BTreeSet<String> {
     lists.iter().flat_map(|(_, text)| text.lines().filter_map(module_of)).collect()
+}
+
+/// The modules that are loaded at each start of the machine.
+pub(crate) fn at_start(cx: &Context) -> Result<BTreeSet<String>, Failure> {
+    Ok(persistent(&lists(cx)?))
 }
 
 fn write(cx: &Context, file: &str, text: &str) -> Result<(), Failure> {

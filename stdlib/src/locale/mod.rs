@@ -4,6 +4,7 @@ mod present;
 mod system;
 
 use crate::Library;
+pub(crate) use system::current;
 
 /// Adds the functions of this module.
 pub(crate) fn register(library: &mut Library) {

@@ -49,6 +49,12 @@ fn lang(line: &str) -> Option<&str> {
     Some(value.trim().trim_matches(['"', '\'']))
 }
 
+/// The language of the machine, where one is set.
+pub(crate) fn current(cx: &Context) -> Result<Option<String>, Failure> {
+    let text = text::read(cx, file(cx)?)?.unwrap_or_default();
+    Ok(text.lines().find_map(lang).map(str::to_owned))
+}
+
 impl State for System {
     fn plan(&self, cx: &Context) -> Result<Plan<'_>, Failure> {
         let wanted = Name::parse(&self.name)?.normal();

@@ -7,23 +7,23 @@ const LIST: &str = "/proc/self/mountinfo";
 
 /// One mount.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Active {
+pub(crate) struct Active {
     /// Which directory of the file system is seen.
-    pub(super) root: String,
+    pub(crate) root: String,
     /// Where it is seen.
-    pub(super) point: String,
+    pub(crate) point: String,
     /// Options of this mount and of the file system.
-    pub(super) options: Vec<String>,
+    pub(crate) options: Vec<String>,
     /// Kind of file system.
-    pub(super) kind: String,
+    pub(crate) kind: String,
     /// What the file system is on.
-    pub(super) device: String,
+    pub(crate) device: String,
     /// The file system's number, `8:1`.
     number: String,
 }
 
 /// Blanks are written as octal numbers there.
-pub(super) fn unescape(text: &str) -> String {
+pub(crate) fn unescape(text: &str) -> String {
     let mut plain = Vec::new();
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -60,18 +60,18 @@ fn parse(line: &str) -> Option<Active> {
 }
 
 /// All mounts, in the order in which they were made.
-pub(super) fn all(cx: &Context) -> Result<Vec<Active>, Failure> {
+pub(crate) fn all(cx: &Context) -> Result<Vec<Active>, Failure> {
     let text = cx.machine.files.read(LIST).map_err(|e| path::unreadable(LIST, &e))?;
     Ok(String::from_utf8_lossy(&text).lines().filter_map(parse).collect())
 }
 
 /// What is seen at a place: the last that was mounted there.
-pub(super) fn at<'a>(all: &'a [Active], point: &str) -> Option<&'a Active> {
+pub(crate) fn at<'a>(all: &'a [Active], point: &str) -> Option<&'a Active> {
     all.iter().rev().find(|mount| mount.point == point)
 }
 
 /// Whether a mount shows what another place shows, as a bind mount of that place does.
-pub(super) fn shows(all: &[Active], mount: &Active, place: &str) -> bool {
+pub(crate) fn shows(all: &[Active], mount: &Active, place: &str) -> bool {
     let below = |point: &str| {
         point == "/" || place == point || place.strip_prefix(point).is_some_and(|rest| rest.starts_with('/'))
     };
@@ -86,7 +86,7 @@ pub(super) fn shows(all: &[Active], mount: &Active, place: &str) -> bool {
 }
 
 /// The device file that a device's name means: `UUID=…` and links are followed.
-pub(super) fn device(cx: &Context, name: &str) -> String {
+pub(crate) fn device(cx: &Context, name: &str) -> String {
     let mut file = name.to_owned();
     if let Some((tag, value)) = name.split_once('=') {
         let directory = match tag {
@@ -124,7 +124,7 @@ const FLAGS: &[(&str, &str)] =
 
 /// The wanted options that are certainly not in force. Only those are compared that the kernel shows as they were given; what a file system
 /// rewrites or keeps to itself is no reason to mount it again.
-pub(super) fn differing(wanted: &[String], active: &Active) -> Vec<String> {
+pub(crate) fn differing(wanted: &[String], active: &Active) -> Vec<String> {
     let has = |name: &str| active.options.iter().any(|o| o == name);
     let differs = |option: &&String| {
         FLAGS.iter().any(|(set, unset)| {

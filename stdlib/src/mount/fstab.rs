@@ -9,19 +9,19 @@ use crate::{
 
 /// A line of the table.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// What is mounted.
-    pub(super) device: String,
+    pub(crate) device: String,
     /// Where; `none` for swap.
-    pub(super) point: String,
+    pub(crate) point: String,
     /// Kind of file system.
-    pub(super) kind: String,
+    pub(crate) kind: String,
     /// Options, separated by commas.
-    pub(super) options: String,
+    pub(crate) options: String,
     /// Whether `dump` saves it.
-    pub(super) dump: i64,
+    pub(crate) dump: i64,
     /// When it is checked.
-    pub(super) pass: i64,
+    pub(crate) pass: i64,
 }
 
 impl Entry {
@@ -43,7 +43,7 @@ impl Entry {
     }
 
     /// Refuses what would be read back as something else.
-    pub(super) fn check(&self) -> Result<(), Failure> {
+    pub(crate) fn check(&self) -> Result<(), Failure> {
         let fields = [
             ("device", &self.device),
             ("name", &self.point),
@@ -63,7 +63,7 @@ impl Entry {
     }
 
     /// The line, its blanks as octal numbers.
-    pub(super) fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let escaped = |text: &str| text.replace('\\', "\\134").replace(' ', "\\040").replace('\t', "\\011");
         format!(
             "{}\t{}\t{}\t{}\t{} {}",
@@ -86,31 +86,31 @@ impl Entry {
 }
 
 /// The table.
-pub(super) struct Table {
+pub(crate) struct Table {
     file: String,
     text: String,
 }
 
 impl Table {
     /// Reads it; a missing one is empty.
-    pub(super) fn read(cx: &Context, file: &str) -> Result<Self, Failure> {
+    pub(crate) fn read(cx: &Context, file: &str) -> Result<Self, Failure> {
         let file = path::absolute(cx, file)?;
         let text = text::read(cx, &file)?.unwrap_or_default();
         Ok(Self { file, text })
     }
 
     /// The line that an entry would replace.
-    pub(super) fn find(&self, entry: &Entry) -> Option<Entry> {
+    pub(crate) fn find(&self, entry: &Entry) -> Option<Entry> {
         self.text.lines().filter_map(Entry::parse).find(|other| entry.replaces(other))
     }
 
     /// All entries.
-    pub(super) fn entries(&self) -> Vec<Entry> {
+    pub(crate) fn entries(&self) -> Vec<Entry> {
         self.text.lines().filter_map(Entry::parse).collect()
     }
 
     /// Puts an entry where the one that it replaces is, else at the end.
-    pub(super) fn put(&self, cx: &Context, entry: &Entry) -> Result<(), Failure> {
+    pub(crate) fn put(&self, cx: &Context, entry: &Entry) -> Result<(), Failure> {
         let mut found = false;
         let mut new = String::new();
         for line in self.text.lines() {
@@ -130,7 +130,7 @@ impl Table {
     }
 
     /// Removes the entries that `which` finds.
-    pub(super) fn remove(&self, cx: &Context, which: impl Fn(&Entry) -> bool) -> Result<(), Failure> {
+    pub(crate) fn remove(&self, cx: &Context, which: impl Fn(&Entry) -> bool) -> Result<(), Failure> {
         let kept = self.text.lines().filter(|line| !Entry::parse(line).is_some_and(|entry| which(&entry)));
         let new: String = kept.flat_map(|line| [line, "\n"]).collect();
         self.write(cx, &new)

@@ -1,7 +1,7 @@
 //! `mount.*`: file systems and where they are mounted.
 
-mod active;
-mod fstab;
+pub(crate) mod active;
+pub(crate) mod fstab;
 mod mounted;
 mod swap;
 mod unmounted;

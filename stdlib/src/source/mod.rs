@@ -4,7 +4,7 @@ mod checksum;
 pub(crate) mod http;
 mod location;
 
-pub(crate) use checksum::{Algorithm, Checksum, digest, hash_of};
+pub(crate) use checksum::{Algorithm, Checksum, digest, hash_of, hasher};
 pub(crate) use location::Location;
 
 use crate::{Context, Failure, file::path};

@@ -8,7 +8,8 @@ mod present;
 
 use crate::Library;
 
-pub(crate) use key::{full_type, types};
+pub(crate) use authorized::Authorized;
+pub(crate) use key::{Key, full_type, types};
 
 /// Adds the module's functions.
 pub(crate) fn register(library: &mut Library) {

@@ -184,6 +184,53 @@ fn what_the_machine_says_of_itself() {
     assert!(host.call("disk.usage", &[]).as_map().is_some_and(|m| m.contains_key("/")));
     assert!(host.call("status.meminfo", &[]).lookup("MemTotal:value", ':').is_some());
     assert_eq!(host.call("cmd.run_stdout", &["echo $((6 * 7))"]), Value::from("42"));
+    assert_eq!(host.call("pkg.owner", &["/usr/bin/dpkg"]), Value::from("dpkg"));
+    assert!(host.call("pkg.file_list", &["dpkg"]).to_string().contains("/usr/bin/dpkg"));
+    let dpkg = host.call("pkg.info_installed", &["dpkg"]);
+    assert_eq!(dpkg.lookup("dpkg:name", ':'), Some(&Value::from("dpkg")));
+    assert!(host.call("pkg.list_repos", &[]).as_map().is_some());
+    assert_eq!(host.call("mount.is_mounted", &["/proc"]), Value::Bool(true));
+    assert_eq!(host.call("mount.active", &[]).lookup("/proc|fstype", '|'), Some(&Value::from("proc")));
+    assert!(host.call("status.cpustats", &[]).lookup("cpu:user", ':').is_some());
+    assert!(host.call("status.netdev", &[]).lookup("lo:rx_bytes", ':').is_some());
+    assert!(host.call("status.procs", &[]).as_map().is_some_and(|all| all.contains_key("1")));
+    assert!(host.call("status.diskusage", &["/"]).lookup("/|total", '|').is_some());
+    assert!(host.call("sysctl.show", &[]).as_map().is_some_and(|all| all.contains_key("kernel.ostype")));
+    assert_eq!(host.call("sysctl.get", &["kernel.ostype"]), Value::from("Linux"));
+    assert!(host.call("network.netstat", &[]).as_list().is_some());
+    assert!(host.call("hosts.list_hosts", &[]).as_map().is_some());
+    assert!(host.call("locale.list_avail", &[]).to_string().contains("POSIX"));
+    assert!(host.call("file.statvfs", &["/"]).lookup("f_blocks", ':').is_some());
+    assert_eq!(host.call("file.seek_read", &["/proc/sys/kernel/ostype", "3", "2"]), Value::from("nux"));
+}
+
+#[test]
+fn accounts_are_changed_by_calls() {
+    let Some(host) = host("users") else { return };
+    let (user, group) = ("zester-t2", "zester-g2");
+    let clean = || {
+        let _ = succeeds("userdel", &["--remove", user]);
+        let _ = succeeds("groupdel", &[group]);
+    };
+    clean();
+    let done = Value::Bool(true);
+    assert_eq!(host.call("group.add", &[group, "54331"]), done);
+    assert_eq!(host.call("user.add", &[user, "54332", group]), done);
+    assert_eq!(host.call("user.chshell", &[user, "/bin/sh"]), done);
+    assert_eq!(host.call("user.chfullname", &[user, "Test User"]), done);
+    assert_eq!(host.call("user.chhome", &[user, "/tmp/zester-t2"]), done);
+    assert_eq!(host.call("group.adduser", &[group, user]), done);
+    assert_eq!(host.call("group.info", &[group]).lookup("members:0", ':'), Some(&Value::from(user)));
+    assert_eq!(host.call("group.deluser", &[group, user]), done);
+    let info = host.call("user.info", &[user]);
+    for (name, expected) in [("shell", "/bin/sh"), ("fullname", "Test User"), ("home", "/tmp/zester-t2")] {
+        assert_eq!(info.lookup(name, ':'), Some(&Value::from(expected)));
+    }
+    assert_eq!(host.call("user.primary_group", &[user]), Value::from(group));
+    assert_eq!(host.call("user.delete", &[user]), done);
+    assert_eq!(host.call("group.delete", &[group]), done);
+    assert_eq!(host.call("user.info", &[user]).as_map().map(|m| m.len()), Some(0));
+    clean();
 }
 
 #[test]
