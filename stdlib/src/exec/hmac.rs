@@ -16,7 +16,9 @@ fn hmac(algorithm: Algorithm, secret: &[u8], text: &[u8]) -> Vec<u8> {
     let block = if matches!(algorithm, Algorithm::Sha384 | Algorithm::Sha512) { 2 * BLOCK } else { BLOCK };
     let digest = |parts: [&[u8]; 2]| {
         let mut hasher = hasher(algorithm);
-        parts.iter().for_each(|part| hasher.update(part));
+        for part in parts {
+            hasher.update(part);
+        }
         hasher.finalize().to_vec()
     };
     let mut key = if secret.len() > block { digest([secret, b""]) } else { secret.to_vec() };

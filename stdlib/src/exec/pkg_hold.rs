@@ -38,12 +38,10 @@ fn set(
                 format!("Package {name} is now {}.", if hold { "being held" } else { "not being held" }),
             )
         };
-        let changes = match changed {
-            true => Map::from_iter([
-                ("old".to_owned(), state(!hold).into()),
-                ("new".to_owned(), state(hold).into()),
-            ]),
-            false => Map::new(),
+        let changes = if changed {
+            Map::from_iter([("old".to_owned(), state(!hold).into()), ("new".to_owned(), state(hold).into())])
+        } else {
+            Map::new()
         };
         let entry = [
             ("name".to_owned(), Value::from(name.as_str())),

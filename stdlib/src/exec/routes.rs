@@ -342,7 +342,7 @@ mod tests {
         let loopback = "00000000000000000000000001000000";
         machine
             .files
-            .put("/proc/net/udp6", &format!("sl\n 0: {loopback}:0035 {zero}:0000 07 0:0 00:0 0 0 0 5 1\n"));
+            .put("/proc/net/udp6", format!("sl\n 0: {loopback}:0035 {zero}:0000 07 0:0 00:0 0 0 0 5 1\n"));
         let all = call(&machine, "network.netstat", "[]", "{}").unwrap();
         let text = |path: &str| all.lookup(path, '/').map(ToString::to_string);
         assert_eq!(text("0/local-address").as_deref(), Some("127.0.0.1:22"));

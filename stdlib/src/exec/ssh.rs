@@ -73,12 +73,12 @@ exec! {
         let dir = if it.keydir.is_empty() { KEYS } else { it.keydir.trim_end_matches('/') };
         let mut all = Map::new();
         for name in cx.machine.files.list(dir).map_err(|e| format!("`{dir}` could not be read: {e}"))? {
-            let Some(short) = name.strip_prefix("ssh_host_").filter(|n| n.ends_with(".pub")) else { continue };
-            if short.ends_with("-cert.pub") && !it.certs {
+            let Some(short) = name.strip_prefix("ssh_host_").and_then(|n| n.strip_suffix(".pub")) else { continue };
+            if short.ends_with("-cert") && !it.certs {
                 continue;
             }
             let text = files::text(cx, &format!("{dir}/{name}"))?.unwrap_or_default();
-            all.insert(short.replace("_key", ""), text.trim_end().into());
+            all.insert(format!("{}.pub", short.replace("_key", "")), text.trim_end().into());
         }
         Ok(all.into())
     }

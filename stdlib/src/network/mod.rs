@@ -7,5 +7,5 @@ pub(crate) use system::System;
 
 /// Adds the functions of this module.
 pub(crate) fn register(library: &mut Library) {
-    library.state::<system::System>();
+    library.state::<System>();
 }

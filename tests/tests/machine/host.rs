@@ -59,6 +59,11 @@ impl Host {
     /// What an exec function answers.
     pub(crate) fn call(&self, function: &str, args: &[&str]) -> Value {
         let args: Vec<Value> = args.iter().map(|a| Value::from(*a)).collect();
-        self.library.call(function, &args, &Map::new(), &self.cx).unwrap()
+        self.call_with(function, &args)
+    }
+
+    /// Calls an exec function with values of any type.
+    pub(crate) fn call_with(&self, function: &str, args: &[Value]) -> Value {
+        self.library.call(function, args, &Map::new(), &self.cx).unwrap()
     }
 }

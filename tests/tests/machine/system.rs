@@ -201,7 +201,10 @@ fn what_the_machine_says_of_itself() {
     assert!(host.call("hosts.list_hosts", &[]).as_map().is_some());
     assert!(host.call("locale.list_avail", &[]).to_string().contains("POSIX"));
     assert!(host.call("file.statvfs", &["/"]).lookup("f_blocks", ':').is_some());
-    assert_eq!(host.call("file.seek_read", &["/proc/sys/kernel/ostype", "3", "2"]), Value::from("nux"));
+    assert_eq!(
+        host.call_with("file.seek_read", &["/proc/sys/kernel/ostype".into(), 3.into(), 2.into()]),
+        Value::from("nux")
+    );
 }
 
 #[test]
@@ -214,8 +217,8 @@ fn accounts_are_changed_by_calls() {
     };
     clean();
     let done = Value::Bool(true);
-    assert_eq!(host.call("group.add", &[group, "54331"]), done);
-    assert_eq!(host.call("user.add", &[user, "54332", group]), done);
+    assert_eq!(host.call_with("group.add", &[group.into(), 54331.into()]), done);
+    assert_eq!(host.call_with("user.add", &[user.into(), 54332.into(), group.into()]), done);
     assert_eq!(host.call("user.chshell", &[user, "/bin/sh"]), done);
     assert_eq!(host.call("user.chfullname", &[user, "Test User"]), done);
     assert_eq!(host.call("user.chhome", &[user, "/tmp/zester-t2"]), done);
