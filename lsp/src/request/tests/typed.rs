@@ -42,7 +42,7 @@ fn hovers_have_types() {
         ("{{ 'a,b'.sp<|>lit(',') }}\n", "'a,b'.split(','): list<str>\n"),
         (&format!("{map}{{{{ nginx.pack<|>age }}}}\n"), "nginx.package: \"nginx\"\n"),
         // Filters say what they take and give.
-        ("{{ settings.users | len<|>gth }}\n", "shell: str}> | length: int\n"),
+        ("{{ settings.users | len<|>gth }}\n", "shell?: str}> | length: int\n"),
         ("{{ settings.nginx.port | str<|>ing }}\n", "int | string: str\n"),
         // Settings and facts, those above others too.
         ("{{ settings.nginx.po<|>rt }}\n", "settings.nginx.port: int\n"),
