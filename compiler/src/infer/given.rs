@@ -144,7 +144,13 @@ fn variables(
         NodeKind::Sequence(list) => {
             list.items.iter().fold(list.splices.is_empty(), |all, item| variables(item, typed, found) && all)
         }
-        NodeKind::Choice(nodes) => nodes.iter().fold(true, |all, node| variables(node, typed, found) && all),
+        NodeKind::Choice(nodes) => {
+            let mut all = true;
+            for node in nodes {
+                all &= variables(node, typed, found);
+            }
+            all
+        }
         // A map that an expression gives.
         NodeKind::Scalar(scalar) => match scalar.only_expr().map(typed) {
             Some(Ty::Record(record)) => {
