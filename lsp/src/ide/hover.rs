@@ -103,10 +103,10 @@ impl Page<'_> {
         let lines = givers.iter().map(|giver| (giver.path.as_str(), giver.span));
         let ty = self.types().of(&mention.span.range());
         let block = ty.map(|ty| typed::block(name, ty)).unwrap_or_default();
-        match givers.is_empty() {
-            true => (!block.is_empty()).then_some(block),
-            false => Some(format!("{block}The variable `{name}`, given by\n\n{}", places(self.index, lines))),
+        if givers.is_empty() {
+            return (!block.is_empty()).then_some(block);
         }
+        Some(format!("{block}The variable `{name}`, given by\n\n{}", places(self.index, lines)))
     }
 
     fn filter(&self, name: &str, span: Span) -> String {
