@@ -327,6 +327,12 @@ mod properties {
         }
     }
 
+    /// The mark was moved and began in the middle of the wide character.
+    #[test]
+    fn places_inside_of_marks_are_between_characters() {
+        check("{% if x %}|\n{{ <<: '\u{e000}{% if x %}|\n{% if x %}|\n");
+    }
+
     #[test]
     fn every_prefix_of_every_fixture_gives_a_tree() {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/trees");

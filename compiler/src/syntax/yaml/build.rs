@@ -154,8 +154,10 @@ pub(in crate::syntax) fn parse_once(layer: &Layer<'_>, anchors: &mut Anchors) ->
 
 impl Builder<'_, '_> {
     fn span(&self, range: Range<usize>) -> Span {
-        let (start, end) = (self.source(range.start), self.source(range.end));
-        Span::new(self.layer.file, start..self.whole_mark(range.end).unwrap_or(end))
+        // The character after the start is the first that counts as within.
+        let start = self.construct_at(range.start + 1).map_or_else(|| self.source(range.start), |c| c.start);
+        let end = self.construct_at(range.end).map_or_else(|| self.source(range.end), |c| c.end);
+        Span::new(self.layer.file, start..end)
     }
 
     /// The source offset of an offset in the text.
@@ -169,10 +171,11 @@ impl Builder<'_, '_> {
         partition_near(self.layer.marks, &self.near.mark, |m| m.at.start < offset)
     }
 
-    /// Where a construct ends whose mark an offset lies within: a splice's last byte may be the colon of a key.
-    fn whole_mark(&self, offset: usize) -> Option<usize> {
+    /// The construct whose mark an offset lies within: a splice's last byte may be the colon of a key, and a mark that
+    /// was moved may begin in the middle of the construct, even within a wide character.
+    fn construct_at(&self, offset: usize) -> Option<&Range<usize>> {
         let at = self.marks_before(offset).checked_sub(1)?;
-        self.layer.marks.get(at).filter(|m| offset < m.at.end).map(|m| m.range.end)
+        self.layer.marks.get(at).filter(|m| offset < m.at.end).map(|m| &m.range)
     }
 
     /// Takes one event; false at the start of a second document.
