@@ -142,10 +142,10 @@ fn document(source: Source<'_>, range: Range<usize>, within: Option<usize>, work
     let mut understood = Understood { root: None, diagnostics: Vec::new(), opaque: None };
     let mut left = BUDGET.saturating_mul(flat.bytes.len().max(64));
     let mut plan = Plan::new(&flat, source.template, true);
-    let mut attempts = attempts(&plan, &flat, &mut left);
+    let mut attempts = attempts(source.text, &plan, &flat, &mut left);
     if attempts.iter().any(|a| !a.diagnostics.is_empty()) && plan.has_joined() {
         plan = Plan::new(&flat, source.template, false);
-        attempts = self::attempts(&plan, &flat, &mut left);
+        attempts = self::attempts(source.text, &plan, &flat, &mut left);
     }
     if plan.clipped {
         understood.opaque = Some(Opaque {
@@ -192,13 +192,16 @@ fn document(source: Source<'_>, range: Range<usize>, within: Option<usize>, work
     understood
 }
 
-fn attempts(plan: &Plan<'_>, flat: &Flat, left: &mut usize) -> Vec<Attempt> {
-    (0..plan.count()).map(|choice| attempt(flat, plan.shadow(choice, Optional::Taken), left)).collect()
+fn attempts(source: &str, plan: &Plan<'_>, flat: &Flat, left: &mut usize) -> Vec<Attempt> {
+    (0..plan.count())
+        .map(|choice| attempt(source, flat, plan.shadow(choice, Optional::Taken), left))
+        .collect()
 }
 
-fn attempt(flat: &Flat, text: String, left: &mut usize) -> Attempt {
+fn attempt(source: &str, flat: &Flat, text: String, left: &mut usize) -> Attempt {
     let layer = yaml::Layer {
         file: flat.file,
+        origin: source,
         text: &text,
         base: flat.base,
         marks: &flat.marks,
@@ -247,7 +250,8 @@ fn verdict(
             if *left < flat.bytes.len() {
                 return Verdict::Unclear;
             }
-            let without = attempt(flat, without_splices(flat, plan.shadow(choice, Optional::Taken)), left);
+            let without =
+                attempt(source.text, flat, without_splices(flat, plan.shadow(choice, Optional::Taken)), left);
             if clean(&without) {
                 return Verdict::Unclear;
             }
@@ -264,7 +268,7 @@ fn verdict(
         if attempts.iter().any(|a| a.text == text) {
             continue;
         }
-        let further = attempt(flat, text, left);
+        let further = attempt(source.text, flat, text, left);
         let avoids = clean(&further);
         attempts.push(further);
         if avoids {

@@ -101,6 +101,7 @@ pub fn parse_rendered(file: FileId, text: &str, holes: &[Hole]) -> Document {
 
     let layer = Layer {
         file,
+        origin: text,
         text: &flat,
         base: 0,
         marks: &marks,

@@ -52,7 +52,9 @@ pub(super) enum MarkKind {
 pub(super) struct Layer<'a> {
     /// The file its spans belong to.
     pub file: FileId,
-    /// The text; `at` of the marks are offsets in it.
+    /// The text of that file.
+    pub origin: &'a str,
+    /// The text that is parsed; `at` of the marks are offsets in it.
     pub text: &'a str,
     /// Added to every offset of the text to get one of the source.
     pub base: usize,
@@ -81,14 +83,19 @@ impl Layer<'_> {
         // The line breaks of a filled line are no characters of the source, which may have wide ones there.
         let offset =
             self.fillers.get(filler).map_or(offset, |f| if f.start < offset { f.start } else { offset });
-        match index.checked_sub(1).and_then(|i| self.shifts.get(i)) {
+        let mut place = match index.checked_sub(1).and_then(|i| self.shifts.get(i)) {
             Some((text, source)) => {
                 // An offset inside a mark belongs to the construct; it never runs past the next shift.
                 let limit = self.shifts.get(index).map_or(usize::MAX, |next| next.1);
                 (source + (offset - text)).min(limit)
             }
             None => offset + self.base,
+        };
+        // What stands in the text for a construct is one byte wide, also over the wide characters of the source.
+        while place < self.origin.len() && !self.origin.is_char_boundary(place) {
+            place -= 1;
         }
+        place
     }
 }
 

@@ -31,6 +31,7 @@ pub fn load_yaml(text: &str) -> Result<Value, YamlError> {
     let file = FileId(0);
     let layer = Layer {
         file,
+        origin: text,
         text,
         base: 0,
         marks: &[],
