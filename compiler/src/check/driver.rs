@@ -164,7 +164,7 @@ fn check_apart(
             let same = |local: &&Local| {
                 local.kind == unit.kind
                     && local.used == used
-                    && (!local.noted.data || data_is_the_same(workspace, *index, &local.noted, &data.change))
+                    && (!local.noted.data || data_is_the_same(workspace, *index, &local.noted, data))
                     && local.noted.holds(workspace)
             };
             if let Some(local) = kept.filter(same) {
@@ -194,14 +194,17 @@ fn check_apart(
 }
 
 /// Whether a change of the data is none to a file and to those whose names it uses.
-fn data_is_the_same(workspace: &Workspace<'_>, index: usize, noted: &Noted, change: &infer::Change) -> bool {
-    let keys = match change {
+fn data_is_the_same(workspace: &Workspace<'_>, index: usize, noted: &Noted, data: &infer::Data) -> bool {
+    let (keys, names) = match &data.change {
         infer::Change::Nothing => return true,
         infer::Change::Everything => return false,
-        infer::Change::Keys(keys) => keys,
+        infer::Change::Keys { keys, names } => (keys, *names),
     };
     let others = noted.files.iter().filter_map(|(path, _)| workspace.by_path.get(&**path).copied());
-    others.chain([index]).all(|unit| !workspace.kept[unit].settings_read().reads_any(keys))
+    others.chain([index]).all(|unit| {
+        let read = workspace.kept[unit].settings_read();
+        !read.reads_any(keys) && (!names || read.all_are(|key| data.inferred.root.children.contains_key(key)))
+    })
 }
 
 /// What a file's own text is enough for.

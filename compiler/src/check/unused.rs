@@ -3,7 +3,7 @@
 use super::{
     calls::exec_name,
     walk::{roots, visit},
-    workspace::{UnitKind, Workspace},
+    workspace::Workspace,
 };
 use crate::{
     diagnostic::Diagnostic,
@@ -14,7 +14,7 @@ use crate::{
         Tree,
         expression::{Argument, Expr, ExprKind},
     },
-    target::{Pattern, Target},
+    target::{Form, Pattern, Target},
     types::Value,
 };
 use std::{
@@ -89,9 +89,6 @@ pub fn unused(workspace: &Workspace<'_>, inferred: &Inferred, found: &mut Vec<Di
             }
         }
     }
-    for unit in workspace.units.iter().filter(|unit| matches!(unit.kind, UnitKind::Top(_))) {
-        used.read_targets(&unit.tree.text);
-    }
     for (_, target) in project.config().nodegroups.iter() {
         used.read_target(target);
     }
@@ -146,6 +143,11 @@ impl SettingsRead {
     pub fn reads_any(&self, keys: &HashSet<Arc<str>>) -> bool {
         self.whole || self.keys.iter().any(|key| keys.contains(key.as_str()))
     }
+
+    /// Whether something is true of all the keys that it reads.
+    pub fn all_are(&self, known: impl Fn(&str) -> bool) -> bool {
+        self.keys.iter().all(|key| known(key))
+    }
 }
 
 /// Which paths are read.
@@ -171,6 +173,7 @@ impl Used {
     }
 
     fn read_tree(&mut self, tree: &Tree) {
+        self.read_targets(&tree.text);
         // Expressions that are part of a longer one: `settings.a` within `settings.a.b`.
         let mut inner: HashSet<*const Expr> = HashSet::new();
         for root in roots(&tree.template) {
@@ -196,6 +199,16 @@ impl Used {
     fn read_call(&mut self, name: &str, args: &[Argument]) {
         let reads = ["pillar.", "settings.", "config."].iter().any(|module| name.starts_with(module));
         if !reads && name != "defaults.get" {
+            // A target of another form, which only its argument or the function's name says.
+            let of_settings = |argument: &Argument| match &argument.value.kind {
+                ExprKind::Literal(Value::Str(word)) => {
+                    matches!(Form::of_word(word), Some(Form::Setting | Form::SettingPcre))
+                }
+                _ => false,
+            };
+            if name.starts_with("match.pillar") || args.iter().any(of_settings) {
+                self.mark(&[]);
+            }
             return;
         }
         let first = args.iter().find(|a| a.name.as_ref().is_none_or(|(name, _)| name == "key"));

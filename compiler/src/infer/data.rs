@@ -1,6 +1,6 @@
 //! The data that templates see: facts, grains and settings as types.
 
-use super::ty::{Field, Openness, Origin, Record, Ty};
+use super::ty::{Field, Openness, Origin, Ty};
 use crate::{
     check::{
         Memory,
@@ -173,7 +173,12 @@ pub enum Change {
     /// Nothing.
     Nothing,
     /// What some keys at the top of the settings can be.
-    Keys(HashSet<Arc<str>>),
+    Keys {
+        /// The keys.
+        keys: HashSet<Arc<str>>,
+        /// Whether some of them came or went: what is said of names that are not there is different then.
+        names: bool,
+    },
     /// Anything.
     Everything,
 }
@@ -185,13 +190,12 @@ impl Change {
             return Self::Nothing;
         }
         let (Ty::Record(before), Ty::Record(after)) = (before, after) else { return Self::Everything };
-        // Where a key came or went, what is said of names that are not there changes too.
-        let same_keys = before.fields.keys().eq(after.fields.keys());
-        if !same_keys || before.openness != after.openness || before.origin != after.origin {
+        if before.openness != after.openness || before.origin != after.origin {
             return Self::Everything;
         }
-        let pairs = before.fields.iter().zip(after.fields.values());
-        Self::Keys(pairs.filter(|((_, a), b)| a != b).map(|((key, _), _)| key.clone()).collect())
+        let all = before.fields.keys().chain(after.fields.keys());
+        let keys = all.filter(|key| before.fields.get(&**key) != after.fields.get(&**key)).cloned().collect();
+        Self::Keys { keys, names: !before.fields.keys().eq(after.fields.keys()) }
     }
 }
 
@@ -294,20 +298,19 @@ impl Seen {
         }
         let (inferred, keys) = self.inferred.after(workspace, &changed)?;
         let Ty::Record(before) = &self.settings else { return None };
-        let mut record = Record::clone(before);
-        let mut different = HashSet::new();
-        for key in keys {
-            let (field, child) = (record.fields.get_mut(&*key)?, inferred.root.children.get(&key)?);
-            let new = field_of(&key, child, &[], inferred.foreign, 0);
-            if new != *field {
-                different.insert(Arc::from(key));
-                *field = new;
-            }
+        let read_again: HashSet<&str> = keys.iter().map(String::as_str).collect();
+        let mut fields = IndexMap::with_capacity(inferred.root.children.len());
+        for (key, child) in &inferred.root.children {
+            let (key, field) = match before.fields.get_key_value(&**key) {
+                Some((key, field)) if !read_again.contains(&**key) => (key.clone(), field.clone()),
+                _ => (Arc::from(&**key), field_of(key, child, &[], inferred.foreign, 0)),
+            };
+            fields.insert(key, field);
         }
-        if different.is_empty() {
-            return Some((self.settings.clone(), Arc::new(inferred), Change::Nothing));
-        }
-        Some((Ty::Record(Arc::new(record)), Arc::new(inferred), Change::Keys(different)))
+        let settings = Ty::record(fields, before.openness, before.origin.clone());
+        let change = Change::between(&self.settings, &settings);
+        let settings = if change == Change::Nothing { self.settings.clone() } else { settings };
+        Some((settings, Arc::new(inferred), change))
     }
 }
 

@@ -5,8 +5,9 @@ use super::{
     inferred::{Inferred, Setting},
 };
 use crate::check::workspace::Workspace;
+use indexmap::IndexSet;
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -14,26 +15,28 @@ use std::{
 const MAX_FILES: usize = 64;
 
 impl Inferred {
-    /// The settings with the new texts of some files, and the keys at the top that were read again. `None` where more than
-    /// what is below some keys may have changed, or it would be no less work to read all files.
+    /// The settings with the new texts of some files, and the keys at the top that were read again, those included that came
+    /// or went. `None` where more than what is below some keys may have changed, or it would be no less work to read all files.
     pub fn after(&self, workspace: &Workspace<'_>, changed: &[usize]) -> Option<(Self, Vec<String>)> {
         if changed.len() > MAX_FILES || !changed.iter().all(|unit| self.plain.contains(unit)) {
             return None;
         }
         let mut files: HashMap<usize, FileSettings> = HashMap::new();
-        let mut keys: BTreeSet<usize> = BTreeSet::new();
         for unit in changed {
             let file = FileSettings::read(*unit, workspace);
             if !file.is_plain() || self.places.saturating_add(file.definitions) > MAX_DEFINITIONS {
                 return None;
             }
-            keys.extend(self.same_keys(*unit, &file.root)?);
             files.insert(*unit, file);
         }
+        let keys = self.keys_of(&files);
         let mut after = self.clone();
-        for index in &keys {
-            let (key, before) = self.root.children.get_index(*index)?;
-            let units: BTreeSet<usize> = before.definitions.iter().map(|d| d.unit).collect();
+        let mut same_order = true;
+        for key in &keys {
+            let before = self.root.children.get(key);
+            let written = before.into_iter().flat_map(|before| &before.definitions).map(|d| d.unit);
+            let writing = files.iter().filter(|(_, file)| file.root.children.contains_key(key));
+            let units: BTreeSet<usize> = written.chain(writing.map(|(unit, _)| *unit)).collect();
             let mut setting = Setting::default();
             for unit in units {
                 // What is put below keys by an include is not read as it is written.
@@ -41,12 +44,19 @@ impl Inferred {
                     return None;
                 }
                 let file = files.entry(unit).or_insert_with(|| FileSettings::read(unit, workspace));
-                setting.join(Setting::clone(file.root.children.get(key)?));
+                if let Some(child) = file.root.children.get(key) {
+                    setting.join(Setting::clone(child));
+                }
             }
-            for declared in after.schemas.iter().filter_map(|schema| schema.root.children.get(key)) {
-                setting.declare(declared);
+            let declared = after.schemas.iter().filter_map(|schema| schema.root.children.get(key));
+            declared.for_each(|declared| setting.declare(declared));
+            same_order &= before.and_then(|before| before.first_unit()) == setting.first_unit();
+            let is_there = !setting.definitions.is_empty() || setting.declared.is_some();
+            match after.root.children.get_mut(key) {
+                Some(place) if is_there => *place = Arc::new(setting),
+                Some(_) => drop(after.root.children.shift_remove(key)),
+                None => drop(after.root.children.insert(key.clone(), Arc::new(setting))),
             }
-            *after.root.children.get_index_mut(*index)?.1 = Arc::new(setting);
         }
         for unit in changed {
             let file = files.get(unit)?;
@@ -54,32 +64,66 @@ impl Inferred {
             place.clone_from(file.root.definitions.first()?);
             after.places += file.definitions;
         }
-        let names = keys.iter().filter_map(|index| after.root.children.get_index(*index));
-        let names = names.map(|(key, _)| key.clone()).collect();
-        Some((after, names))
-    }
-
-    /// Where the keys are that a file writes at the top. `None` if its new text writes others, or in another order: keys
-    /// stand in the order in which they are first written.
-    fn same_keys(&self, unit: usize, new: &Setting) -> Option<Vec<usize>> {
-        let children = self.root.children.iter().enumerate();
-        let old: Vec<usize> = children
-            .filter(|(_, (_, setting))| setting.definitions.iter().any(|d| d.unit == unit))
-            .map(|(index, _)| index)
-            .collect();
-        if old.len() != new.children.len() || !old.iter().all(|index| self.key_is_in(*index, new)) {
-            return None;
+        if !same_order || changed.iter().any(|unit| after.has_other_order(*unit, &files)) {
+            after.sort(&files);
         }
-        let is_first = |index: &usize| {
-            let first = self.root.children.get_index(*index).and_then(|(_, s)| s.definitions.first());
-            first.is_some_and(|d| d.unit == unit)
-        };
-        let before = old.iter().copied().filter(is_first);
-        let after = new.children.keys().filter_map(|key| self.root.children.get_index_of(key));
-        before.eq(after.filter(is_first)).then_some(old)
+        Some((after, keys))
     }
 
-    fn key_is_in(&self, index: usize, new: &Setting) -> bool {
-        self.root.children.get_index(index).is_some_and(|(key, _)| new.children.contains_key(key))
+    /// The keys at the top that files write, or wrote before, in the order of the settings; new ones are the last.
+    fn keys_of(&self, files: &HashMap<usize, FileSettings>) -> Vec<String> {
+        let is_written = |(key, setting): &(&String, &Arc<Setting>)| {
+            files.values().any(|file| file.root.children.contains_key(*key))
+                || setting.definitions.iter().any(|d| files.contains_key(&d.unit))
+        };
+        let known = self.root.children.iter().filter(is_written).map(|(key, _)| key.clone());
+        let mut new: Vec<(usize, usize, &String)> = Vec::new();
+        for (unit, file) in files {
+            let keys = file.root.children.keys().enumerate();
+            let keys = keys.filter(|(_, key)| !self.root.children.contains_key(*key));
+            new.extend(keys.map(|(index, key)| (*unit, index, key)));
+        }
+        new.sort_unstable();
+        let mut seen = HashSet::new();
+        new.retain(|(.., key)| seen.insert(*key));
+        known.chain(new.into_iter().map(|(.., key)| key.clone())).collect()
+    }
+
+    /// Whether the keys that a file is the first to write stand in another order than in its text.
+    fn has_other_order(&self, unit: usize, files: &HashMap<usize, FileSettings>) -> bool {
+        let Some(file) = files.get(&unit) else { return true };
+        let first = self.root.children.iter().filter(|(_, setting)| setting.first_unit() == Some(unit));
+        !first.map(|(key, _)| file.root.children.get_index_of(key)).is_sorted()
+    }
+
+    /// Puts the keys in the order in which they are first written: files in the order of their paths, and what is only declared
+    /// behind them.
+    fn sort(&mut self, files: &HashMap<usize, FileSettings>) {
+        let declared: IndexSet<&str> =
+            self.schemas.iter().flat_map(|schema| schema.root.children.keys().map(String::as_str)).collect();
+        let places: HashMap<String, (usize, usize)> = self
+            .root
+            .children
+            .iter()
+            .enumerate()
+            .map(|(index, (key, setting))| {
+                let first = setting.first_unit();
+                let written = first.and_then(|unit| files.get(&unit));
+                let place = match (written, first) {
+                    (Some(file), _) => file.root.children.get_index_of(key),
+                    (None, Some(_)) => Some(index),
+                    (None, None) => declared.get_index_of(key.as_str()),
+                };
+                (key.clone(), (first.unwrap_or(usize::MAX), place.unwrap_or(index)))
+            })
+            .collect();
+        self.root.children.sort_by_cached_key(|key, _| places.get(key).copied());
+    }
+}
+
+impl Setting {
+    /// The file that is the first to write it.
+    fn first_unit(&self) -> Option<usize> {
+        self.definitions.first().map(|d| d.unit)
     }
 }

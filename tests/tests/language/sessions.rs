@@ -154,7 +154,7 @@ fn change(
 
 #[test]
 fn a_session_reports_what_a_fresh_check_would() {
-    let mut dice = Dice(20_261_127);
+    let mut dice = Dice(1);
     for (name, original) in trees() {
         let changing = Arc::new(Changing(Mutex::new(original.clone())));
         let snapshot = Arc::new(Snapshot::new(changing.clone()));
