@@ -236,7 +236,11 @@ pub fn unknown_extends(workspace: &Workspace<'_>, index: usize, diagnostics: &mu
             if near.iter().flat_map(|s| &s.functions).any(has) {
                 continue;
             }
-            let Some(wanted) = function.name.as_ref().map(ToString::to_string).or(function.module.clone())
+            let Some(wanted) = function
+                .name
+                .as_ref()
+                .map(ToString::to_string)
+                .or(function.module.as_ref().map(ToString::to_string))
             else {
                 continue;
             };

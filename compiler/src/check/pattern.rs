@@ -6,6 +6,7 @@ use crate::{
     syntax::{Node, NodeKind, Part, Scalar},
     types::Value,
 };
+use compact_str::CompactString;
 
 /// A name with unknown pieces.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -15,9 +16,9 @@ pub struct Pattern(Pieces);
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Pieces {
     /// All of it is known.
-    Text(Box<str>),
+    Text(CompactString),
     /// Literal pieces; between two of them, and where `None` stands, anything may be.
-    #[expect(clippy::box_collection, reason = "a thin pointer leaves the whole enum two words long")]
+    #[expect(clippy::box_collection, reason = "a thin pointer leaves the whole enum as long as a text")]
     Mixed(Box<Vec<Option<String>>>),
 }
 
@@ -90,7 +91,7 @@ impl Pattern {
         let mut pieces: Vec<Option<String>> = Vec::new();
         for part in &scalar.parts {
             let piece = match part {
-                Part::Text { text, .. } | Part::Value { text, .. } => Some(text.clone()),
+                Part::Text { text, .. } | Part::Value { text, .. } => Some(text.to_string()),
                 Part::Expr { expr, .. } => match constants.fold(expr) {
                     Some(value @ (Value::Str(_) | Value::Int(_))) => Some(value.to_string()),
                     _ => None,

@@ -20,6 +20,7 @@ use crate::{
     },
     types::{FunctionKind, FunctionName, Registry},
 };
+use compact_str::CompactString;
 use std::{collections::BTreeSet, sync::Arc};
 
 /// Where a place stands among the template's branches: the arms of `if` and `for` around it, outermost first.
@@ -48,7 +49,7 @@ pub struct FunctionDecl {
     /// `module.function`, where literal.
     pub name: Option<FunctionName>,
     /// The module alone, where only that is known.
-    pub module: Option<String>,
+    pub module: Option<CompactString>,
     /// Where the module's and the function's words stand.
     pub words: (Span, Span),
     /// The whole name, from the one word to the other.
@@ -71,7 +72,7 @@ pub struct FunctionDecl {
 #[derive(Debug)]
 pub struct ArgumentDecl {
     /// Its name.
-    pub name: String,
+    pub name: CompactString,
     /// Where that stands.
     pub span: Span,
     /// What its value can be, for scalars and lists of scalars.
@@ -341,7 +342,7 @@ impl Reader<'_> {
                 "names" => names.extend(values.iter().cloned()),
                 _ => {}
             }
-            arguments.push(ArgumentDecl { name: key.into_owned(), span: argument.key.span, values });
+            arguments.push(ArgumentDecl { name: key.into(), span: argument.key.span, values });
         }
         names.shrink_to_fit();
         arguments.shrink_to_fit();
@@ -349,7 +350,7 @@ impl Reader<'_> {
         diagnostics.shrink_to_fit();
         FunctionDecl {
             name: function.name.clone(),
-            module: function.module.clone(),
+            module: function.module.as_deref().map(Into::into),
             words: function.word_spans(),
             span: function.name_span(),
             names,

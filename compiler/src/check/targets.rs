@@ -368,7 +368,11 @@ fn check_target<'n, 'w: 'n, 'u: 'n>(
     if let Some((state, function)) = other_kind {
         // The name is right; the item as a whole is wrong.
         diagnostic.span = reference.span;
-        let is = function.name.as_ref().map(ToString::to_string).or_else(|| function.module.clone());
+        let is = function
+            .name
+            .as_ref()
+            .map(ToString::to_string)
+            .or_else(|| function.module.as_ref().map(ToString::to_string));
         diagnostic = diagnostic.label(state.span, format!("`{name}` is `{}`", is.unwrap_or_default()));
     } else if let Some((state, _)) = typo.and_then(|near_name| near.find(near_name, &wanted).first().copied())
     {

@@ -407,7 +407,7 @@ fn state(context: &Context, steps: &[Option<&str>], above: usize, way: &Way<'_>,
     // The collection of the arguments is what the step behind the function's key is in, else what the word is in.
     let at = if function.is_empty() && id.is_empty() { above + 1 } else { above + 2 };
     let arguments = way.steps.get(at).map_or(way.container, |(_, node)| *node);
-    let unknown = FunctionName { module: String::new(), function: String::new() };
+    let unknown = FunctionName { module: "".into(), function: "".into() };
     let name = FunctionName::parse(function).or_else(|| {
         // A function that an expression names takes what every state takes.
         if function.is_empty() {
@@ -415,7 +415,7 @@ fn state(context: &Context, steps: &[Option<&str>], above: usize, way: &Way<'_>,
         }
         let words = nodes::items(arguments).into_iter().filter_map(|item| item.text());
         let word = words.filter(|w| !w.contains(marker)).find(|w| !w.contains(':'))?;
-        Some(FunctionName { module: function.to_owned(), function: word.into_owned() })
+        Some(FunctionName { module: function.into(), function: word.into() })
     });
     let shape = if way.in_key { Shape::behind(way.container, marker) } else { Shape::Unknown };
     let (key, path) = match rest {

@@ -14,6 +14,7 @@ use crate::{
     syntax::Tree,
     types::{FunctionKind, FunctionName, Registry},
 };
+use compact_str::CompactString;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, OnceLock},
@@ -75,9 +76,9 @@ pub struct Usage {
     /// State functions.
     pub functions: HashMap<FunctionName, u32>,
     /// Parameters of state functions.
-    pub parameters: HashMap<FunctionName, HashMap<String, u32>>,
+    pub parameters: HashMap<FunctionName, HashMap<CompactString, u32>>,
     /// Values of parameters, where literal.
-    pub values: HashMap<String, HashMap<String, u32>>,
+    pub values: HashMap<CompactString, HashMap<CompactString, u32>>,
 }
 
 /// Longest value that is counted, in bytes.
@@ -96,7 +97,7 @@ impl Usage {
                 let values = self.values.entry(argument.name.clone()).or_default();
                 for text in argument.values.iter().filter_map(|(value, _)| value.text()) {
                     if text.len() <= MAX_COUNTED {
-                        change(values.entry(text.to_owned()).or_default());
+                        change(values.entry(text.into()).or_default());
                     }
                 }
             }

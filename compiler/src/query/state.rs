@@ -74,7 +74,7 @@ fn functions(collector: &mut Collector<'_>, state: &State<'_>) {
         if let Some(name) = &function.name {
             let side = FunctionKind::State;
             if module != word {
-                collector.push(module, Symbol::Module(side, name.module.clone()), Role::Reference);
+                collector.push(module, Symbol::Module(side, name.module.to_string()), Role::Reference);
             }
             collector.push(word, Symbol::Function(side, name.clone()), Role::Reference);
         } else if let Some(name) = &function.module {

@@ -104,7 +104,7 @@ fn exec_before(words: &[Token]) -> Option<FunctionName> {
         {
             match (&module.kind, &function.kind) {
                 (TokenKind::Name(module), TokenKind::Name(function)) => {
-                    Some(FunctionName { module: module.clone(), function: function.clone() })
+                    Some(FunctionName { module: module.into(), function: function.into() })
                 }
                 _ => None,
             }

@@ -75,8 +75,8 @@ impl Mask {
         for node in shown.graph.node_weights_mut() {
             node.id = self.text(std::mem::take(&mut node.id));
             node.name = self.text(std::mem::take(&mut node.name));
-            node.function.module = self.text(std::mem::take(&mut node.function.module));
-            node.function.function = self.text(std::mem::take(&mut node.function.function));
+            node.function.module = self.text(node.function.module.to_string()).into();
+            node.function.function = self.text(node.function.function.to_string()).into();
             node.args = self.changes(std::mem::take(&mut node.args));
             let origins = std::mem::take(&mut node.arg_origins);
             node.arg_origins = origins.into_iter().map(|(name, at)| (self.text(name), at)).collect();

@@ -16,6 +16,7 @@ use crate::{
 };
 use indexmap::IndexMap;
 use std::{collections::HashSet, sync::Arc};
+use thin_vec::ThinVec;
 
 /// Deepest chain of includes.
 const MAX_INCLUDES: usize = 64;
@@ -275,7 +276,7 @@ impl Resolver<'_> {
                 return;
             }
         };
-        let (includes, own): (Vec<_>, Vec<_>) =
+        let (includes, own): (ThinVec<_>, ThinVec<_>) =
             mapping.entries.into_iter().partition(|entry| entry.key.text().as_deref() == Some("include"));
         let includes: Vec<Include> =
             includes.iter().flat_map(|entry| read_includes(&mut reader, &entry.value)).collect();

@@ -39,7 +39,7 @@ fn dump_scalar(scalar: &Scalar, source: &str) -> String {
         .parts
         .iter()
         .map(|part| match part {
-            Part::Text { text, .. } => text.clone(),
+            Part::Text { text, .. } => text.to_string(),
             Part::Expr { span, .. } | Part::Block { span, .. } => format!("<{}>", &source[span.range()]),
             Part::Value { text, .. } => format!("={text}"),
         })

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{diagnostic::Diagnostic, source::Span};
 use std::{borrow::Cow, collections::HashMap};
+use thin_vec::{ThinVec, thin_vec};
 
 crate::rule! {
     /// A key stands twice in one map. YAML readers keep one of them, and not always the same.
@@ -55,8 +56,10 @@ pub fn merge(a: Node, b: Node) -> Node {
         }
         (x, _) if a.span == b.span => Node { span, kind: x, tag },
         (x, y) => {
-            let nodes =
-                vec![Node { span: a.span, kind: x, tag: a.tag }, Node { span: b.span, kind: y, tag: b.tag }];
+            let nodes = thin_vec![
+                Node { span: a.span, kind: x, tag: a.tag },
+                Node { span: b.span, kind: y, tag: b.tag }
+            ];
             Node { span, kind: NodeKind::Choice(nodes), tag: None }
         }
     }
@@ -70,7 +73,7 @@ fn mergeable(a: &Node, b: &Node) -> bool {
 }
 
 /// Both sides saw the splices that stand on every branch.
-fn merge_splices(mut a: Vec<Splice>, b: Vec<Splice>) -> Vec<Splice> {
+fn merge_splices(mut a: ThinVec<Splice>, b: ThinVec<Splice>) -> ThinVec<Splice> {
     a.extend(b);
     a.sort_by_key(|s| s.span);
     a.dedup_by_key(|s| s.span);
@@ -79,7 +82,7 @@ fn merge_splices(mut a: Vec<Splice>, b: Vec<Splice>) -> Vec<Splice> {
 
 fn merge_mappings(a: Mapping, b: Mapping) -> Mapping {
     let splices = merge_splices(a.splices, b.splices);
-    let mut entries: Vec<Entry> = Vec::with_capacity(a.entries.len().max(b.entries.len()));
+    let mut entries: ThinVec<Entry> = ThinVec::with_capacity(a.entries.len().max(b.entries.len()));
     let mut right = b.entries.into_iter().peekable();
     for entry in a.entries {
         while right.peek().is_some_and(|other| other.key.span.start < entry.key.span.start) {
@@ -98,7 +101,7 @@ fn merge_mappings(a: Mapping, b: Mapping) -> Mapping {
 
 fn merge_sequences(a: Sequence, b: Sequence) -> Sequence {
     let splices = merge_splices(a.splices, b.splices);
-    let mut items: Vec<Node> = Vec::with_capacity(a.items.len().max(b.items.len()));
+    let mut items: ThinVec<Node> = ThinVec::with_capacity(a.items.len().max(b.items.len()));
     let mut right = b.items.into_iter().peekable();
     for item in a.items {
         while right.peek().is_some_and(|other| other.span.start < item.span.start) {

@@ -14,6 +14,7 @@ use crate::{
     types::Value,
 };
 use std::ops::Range;
+use thin_vec::ThinVec;
 
 rule! {
     /// What an expression gave would add or change YAML structure.
@@ -226,7 +227,7 @@ fn value_kind(value: &Value, span: Span) -> NodeKind {
         Value::Null => NodeKind::Empty,
         Value::List(list) => NodeKind::Sequence(Sequence {
             items: list.iter().map(node).collect(),
-            splices: Vec::new(),
+            splices: ThinVec::new(),
             flow: true,
         }),
         Value::Map(map) => NodeKind::Mapping(Mapping {
@@ -234,12 +235,16 @@ fn value_kind(value: &Value, span: Span) -> NodeKind {
                 .iter()
                 .map(|(k, v)| Entry { key: node(&Value::Str(k.clone())), value: node(v) })
                 .collect(),
-            splices: Vec::new(),
+            splices: ThinVec::new(),
             flow: true,
         }),
         scalar => NodeKind::Scalar(Scalar {
             style: ScalarStyle::Plain,
-            parts: vec![Part::Value { value: Box::new(scalar.clone()), text: scalar.to_string(), span }],
+            parts: vec![Part::Value {
+                value: Box::new(scalar.clone()),
+                text: scalar.to_string().into(),
+                span,
+            }],
         }),
     }
 }

@@ -10,7 +10,9 @@ use crate::{
     source::{FileId, Span},
     types::Value,
 };
+use compact_str::CompactString;
 use std::sync::Arc;
+use thin_vec::ThinVec;
 
 /// A parsed file.
 pub struct Tree {
@@ -87,7 +89,7 @@ pub enum NodeKind {
     /// An expression (or include) alone on its line, whose text is YAML of its own: macro calls, `| yaml(False)`.
     Splice(Splice),
     /// The value differs in shape between branches. Each alternative's own span tells its branch.
-    Choice(Vec<Node>),
+    Choice(ThinVec<Node>),
     /// What stands here could not be parsed; the error is among the diagnostics.
     Error,
 }
@@ -96,9 +98,9 @@ pub enum NodeKind {
 #[derive(Clone, Debug, Default)]
 pub struct Mapping {
     /// The entries, those of all branches; two with one key may stand in exclusive branches.
-    pub entries: Vec<Entry>,
+    pub entries: ThinVec<Entry>,
     /// Expressions alone on their line among the entries; each adds entries that are not known here.
-    pub splices: Vec<Splice>,
+    pub splices: ThinVec<Splice>,
     /// `{a: b}` rather than lines.
     pub flow: bool,
 }
@@ -116,9 +118,9 @@ pub struct Entry {
 #[derive(Clone, Debug, Default)]
 pub struct Sequence {
     /// The items, those of all branches.
-    pub items: Vec<Node>,
+    pub items: ThinVec<Node>,
     /// Expressions alone on their line among the items; each adds items that are not known here.
-    pub splices: Vec<Splice>,
+    pub splices: ThinVec<Splice>,
     /// `[a, b]` rather than lines.
     pub flow: bool,
 }
@@ -162,7 +164,7 @@ pub enum Part {
     /// Literal text, unquoted and unescaped, folded as YAML folds.
     Text {
         /// The text.
-        text: String,
+        text: CompactString,
         /// Where it was written.
         span: Span,
     },
@@ -185,7 +187,7 @@ pub enum Part {
         /// The value, typed.
         value: Box<Value>,
         /// Its text as rendered.
-        text: String,
+        text: CompactString,
         /// Its place in the rendered text.
         span: Span,
     },

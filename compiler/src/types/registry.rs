@@ -1,6 +1,7 @@
 //! All functions a tree may name.
 
 use super::{FunctionKind, Signature};
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use std::{
     borrow::Cow,
@@ -13,9 +14,9 @@ use std::{
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct FunctionName {
     /// `file`
-    pub module: String,
+    pub module: CompactString,
     /// `managed`
-    pub function: String,
+    pub function: CompactString,
 }
 
 impl FunctionName {
@@ -23,7 +24,7 @@ impl FunctionName {
     pub fn parse(text: &str) -> Option<Self> {
         let (module, function) = text.split_once('.')?;
         (!module.is_empty() && !function.is_empty())
-            .then(|| Self { module: module.to_owned(), function: function.to_owned() })
+            .then(|| Self { module: module.into(), function: function.into() })
     }
 }
 

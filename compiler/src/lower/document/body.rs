@@ -198,8 +198,8 @@ impl<'r> Reader<'r> {
                                     .collect();
                                 let other = Function {
                                     name: Some(FunctionName {
-                                        module: module.to_owned(),
-                                        function: text.trim().to_owned(),
+                                        module: module.into(),
+                                        function: text.trim().into(),
                                     }),
                                     module: None,
                                     function_span: Some(word.span),
@@ -213,10 +213,8 @@ impl<'r> Reader<'r> {
                             self.second_word(first, second, module);
                         }
                         let text = first.text().unwrap_or_default();
-                        function.name = Some(FunctionName {
-                            module: module.to_owned(),
-                            function: text.trim().to_owned(),
-                        });
+                        function.name =
+                            Some(FunctionName { module: module.into(), function: text.trim().into() });
                         function.module = None;
                         function.function_span = Some(first.span);
                     }

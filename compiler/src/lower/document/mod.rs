@@ -155,7 +155,7 @@ impl<'t> Argument<'t> {
 }
 
 fn map_of(entries: &[Entry], span: Span) -> Node {
-    let mapping = Mapping { entries: entries.to_vec(), ..Mapping::default() };
+    let mapping = Mapping { entries: entries.into(), ..Mapping::default() };
     Node { span, kind: NodeKind::Mapping(mapping), tag: None }
 }
 

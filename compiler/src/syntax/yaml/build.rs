@@ -5,8 +5,10 @@ use crate::{
     source::Span,
     syntax::tree::{Entry, Mapping, Node, NodeKind, Part, Scalar, ScalarStyle, Sequence, Splice},
 };
+use compact_str::CompactString;
 use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle as Style, StructureStyle};
 use std::{borrow::Cow, cell::Cell, collections::HashMap, ops::Range};
+use thin_vec::{ThinVec, thin_vec};
 
 /// Nodes that aliases may copy in one file. A few lines of nested aliases would otherwise fill the memory.
 const MAX_COPIED_NODES: usize = 100_000;
@@ -307,7 +309,8 @@ impl Builder<'_, '_> {
         let kind = match marks.as_slice() {
             [] => {
                 let text = value.into_owned();
-                let parts = if text.is_empty() { Vec::new() } else { vec![Part::Text { text, span }] };
+                let parts =
+                    if text.is_empty() { Vec::new() } else { vec![Part::Text { text: text.into(), span }] };
                 NodeKind::Scalar(Scalar { style, parts })
             }
             [Mark { kind: MarkKind::Splice(splice), .. }] if style == ScalarStyle::Plain => {
@@ -326,7 +329,7 @@ impl Builder<'_, '_> {
         let mut parts = Vec::with_capacity(marks.len() * 2 + 1);
         let mut from = range.start;
         let push = |piece: Range<usize>, parts: &mut Vec<Part>| {
-            let mut text = String::new();
+            let mut text = CompactString::default();
             let mut column = if piece.start == range.start { indent } else { usize::MAX };
             for (at, c) in self.layer.text.get(piece.clone()).unwrap_or_default().char_indices() {
                 if c == '\n' {
@@ -368,7 +371,7 @@ impl Builder<'_, '_> {
             let Some(at) = rest.find(self.layer.marker) else { break };
             let (before, after) = rest.split_at(at);
             if !before.is_empty() {
-                parts.push(Part::Text { text: before.to_owned(), span: self.span(start..mark.at.start) });
+                parts.push(Part::Text { text: before.into(), span: self.span(start..mark.at.start) });
             }
             parts.extend(self.part(mark));
             start = mark.at.end;
@@ -377,7 +380,7 @@ impl Builder<'_, '_> {
         }
         if !rest.is_empty() {
             let end = range.end.saturating_sub(quote).max(start);
-            parts.push(Part::Text { text: rest.to_owned(), span: self.span(start..end) });
+            parts.push(Part::Text { text: rest.into(), span: self.span(start..end) });
         }
         parts
     }
@@ -387,10 +390,10 @@ impl Builder<'_, '_> {
         Some(match &mark.kind {
             MarkKind::Expr(expr) => Part::Expr { expr: expr.clone(), span },
             MarkKind::Block(block) => Part::Block { block: *block, span },
-            MarkKind::Raw(text) => Part::Text { text: text.clone(), span },
+            MarkKind::Raw(text) => Part::Text { text: text.as_str().into(), span },
             MarkKind::Value(index) => {
                 let (value, text) = *self.layer.values.get(*index)?;
-                Part::Value { value: Box::new(value.clone()), text: text.to_owned(), span }
+                Part::Value { value: Box::new(value.clone()), text: text.into(), span }
             }
             MarkKind::Splice(splice) => Part::Expr { expr: splice.expr.clone()?, span: splice.span },
         })
@@ -492,7 +495,7 @@ impl Builder<'_, '_> {
             return;
         }
         let mut bases = Vec::new();
-        let mut kept = Vec::with_capacity(mapping.entries.len());
+        let mut kept = ThinVec::with_capacity(mapping.entries.len());
         for entry in std::mem::take(&mut mapping.entries) {
             if !is_merge(&entry) {
                 kept.push(entry);
@@ -516,7 +519,7 @@ impl Builder<'_, '_> {
         let mut known: std::collections::HashSet<String> =
             kept.iter().filter_map(|e| e.key.text().map(Cow::into_owned)).collect();
         // What is merged in stands first, as in Salt's loader; an earlier base wins over a later one.
-        let mut merged = Vec::new();
+        let mut merged = ThinVec::new();
         for base in bases {
             for entry in base.entries {
                 match entry.key.text() {
@@ -537,12 +540,12 @@ fn is_merge(entry: &Entry) -> bool {
 }
 
 /// The splices a key consists of, when it is nothing else.
-fn splices_of(key: &Node, layer: &Layer<'_>, flow: bool) -> Option<Vec<Splice>> {
+fn splices_of(key: &Node, layer: &Layer<'_>, flow: bool) -> Option<ThinVec<Splice>> {
     if flow {
         return None;
     }
     match &key.kind {
-        NodeKind::Splice(splice) => Some(vec![splice.clone()]),
+        NodeKind::Splice(splice) => Some(thin_vec![splice.clone()]),
         NodeKind::Scalar(scalar) if scalar.parts.len() > 1 => {
             let spans: Vec<Span> = scalar
                 .parts

@@ -105,7 +105,7 @@ fn value_node_at(value: Value, span: Span, depth: usize) -> Node {
     use crate::syntax::{Entry, Mapping, Sequence};
     let scalar = |value: Value| {
         let text = value.to_string();
-        let parts = vec![Part::Value { value: Box::new(value), text, span }];
+        let parts = vec![Part::Value { value: Box::new(value), text: text.into(), span }];
         NodeKind::Scalar(Scalar { style: ScalarStyle::Plain, parts })
     };
     let kind = match value {

@@ -4,7 +4,7 @@ use crate::source::FileId;
 fn scalar(text: &str, style: ScalarStyle) -> Node {
     let quotes = usize::from(style != ScalarStyle::Plain);
     let span = Span::new(FileId(0), 10..10 + text.len() + 2 * quotes);
-    let parts = vec![Part::Text { text: text.to_owned(), span }];
+    let parts = vec![Part::Text { text: text.into(), span }];
     Node { span, kind: NodeKind::Scalar(Scalar { style, parts }), tag: None }
 }
 

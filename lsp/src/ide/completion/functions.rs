@@ -37,10 +37,8 @@ pub(super) fn functions(
         .signatures(FunctionKind::State)
         .filter(|s| !present.contains(&s.name()))
         .map(|signature| {
-            let name = FunctionName {
-                module: signature.module.to_string(),
-                function: signature.function.to_string(),
-            };
+            let name =
+                FunctionName { module: (&*signature.module).into(), function: (&*signature.function).into() };
             let here = usage.functions.get(&name).copied().unwrap_or(0);
             let own = own.get(&name).copied().unwrap_or(0);
             let mut uses = query::function_weight(&signature.name()) + here * 40 + own.min(10) * 400;

@@ -144,7 +144,7 @@ pub(super) fn kinds(asked: &Asked<'_>, requisite: &str, dash: bool) -> Vec<Item>
         }
         let Some(function) = &state.function else { continue };
         let near = nearness(asked, *distance, state, Direction::of(requisite));
-        let rank = best.entry(function.module.clone()).or_insert(u32::MAX);
+        let rank = best.entry(function.module.to_string()).or_insert(u32::MAX);
         *rank = (*rank).min(near);
     }
     for (module, rank) in best {

@@ -113,7 +113,7 @@ fn used(asked: &Asked<'_>, parameter: &str, id: &str) -> Vec<Item> {
         .filter(|(text, _)| !text.is_empty() && !text.contains('\n') && text.len() < 120 && *text != id)
         .map(|(text, uses)| {
             let rank = 90_u32.saturating_sub((*uses).min(80));
-            Item::new(text, ItemKind::Value, rank).insert(scalar(asked, text), false)
+            Item::new(text.as_str(), ItemKind::Value, rank).insert(scalar(asked, text), false)
         })
         .collect()
 }
