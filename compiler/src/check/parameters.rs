@@ -160,6 +160,7 @@ pub fn bind<'t>(
         given: Vec::with_capacity(function.arguments.len()),
         renders: renders(function, signature),
         loose: Map::new(),
+        meant: Vec::new(),
     };
     for argument in &function.arguments {
         binder.argument(argument);
@@ -189,6 +190,8 @@ struct Binder<'a, 't> {
     renders: bool,
     /// Variables given to it beside `context` and `defaults`.
     loose: Map,
+    /// Parameters that unknown ones are thought to be.
+    meant: Vec<String>,
 }
 
 /// Whether a state renders a template that takes variables.
@@ -203,7 +206,7 @@ fn renders(function: &Function<'_>, signature: &Signature) -> bool {
 }
 
 /// What people write for parameters of another name: words of other tools, of older versions, of the shell.
-const MEANT: [(&str, &str); 20] = [
+const MEANT: [(&str, &str); 21] = [
     ("owner", "user"),
     ("dirmode", "dir_mode"),
     ("filemode", "file_mode"),
@@ -217,6 +220,7 @@ const MEANT: [(&str, &str); 20] = [
     ("content", "contents"),
     ("text", "contents"),
     ("src", "source"),
+    ("source", "target"),
     ("user", "runas"),
     ("directory", "cwd"),
     ("packages", "pkgs"),
@@ -367,6 +371,7 @@ impl<'t> Binder<'_, 't> {
             self.loose_variable(key, argument);
             return;
         }
+        self.meant.extend(meant.map(str::to_owned));
         let message = format!("`{name}` has no parameter `{key}`");
         let mut diagnostic = Diagnostic::new(&UNKNOWN_PARAMETER, argument.key.span, message);
         diagnostic = match meant {
@@ -420,7 +425,11 @@ impl<'t> Binder<'_, 't> {
         let signature = self.signature;
         let name = || signature.name();
         let place = function.name_span();
-        for param in self.signature.params.iter().filter(|p| p.required && !p.primary) {
+        // One mistake, one report: a name that is written wrong is not missing too.
+        let is_meant = |param: &Param| {
+            self.meant.iter().any(|m| *m == param.name || param.aliases.contains(&m.as_str()))
+        };
+        for param in signature.params.iter().filter(|p| p.required && !p.primary && !is_meant(p)) {
             if !self.is_given(&param.name) {
                 let message = format!("`{}` needs the parameter `{}`", name(), param.name);
                 let diagnostic = Diagnostic::new(&MISSING_PARAMETER, place, message);
@@ -430,7 +439,8 @@ impl<'t> Binder<'_, 't> {
         for constraint in &self.signature.constraints {
             match constraint {
                 Constraint::AnyOf(names) | Constraint::ExactlyOneOf(names) => {
-                    if !names.iter().any(|n| self.is_given(n)) {
+                    let is_meant = |name: &str| self.meant.iter().any(|m| m == name);
+                    if !names.iter().any(|n| self.is_given(n) || is_meant(n)) {
                         let message = format!("`{}` needs one of {}", name(), quoted(names, " or "));
                         self.diagnostics.push(
                             Diagnostic::new(&MISSING_PARAMETER, place, message)

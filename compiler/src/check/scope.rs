@@ -279,7 +279,10 @@ pub fn undefined_where(tree: &Tree, elsewhere: &dyn Fn(&str) -> bool, diagnostic
         let mut diagnostic =
             Diagnostic::new(&UNDEFINED_VARIABLE, *first, format!("The variable `{name}` is not defined"));
         let candidates = bound.iter().map(|b| b.name).chain(GLOBALS.iter().copied());
-        diagnostic = match nearest(&name, candidates) {
+        // What begins like a name is meant more often than not: `own` for `owned`.
+        let longer =
+            || bound.iter().map(|b| b.name).find(|known| name.len() > 2 && known.starts_with(&*name));
+        diagnostic = match nearest(&name, candidates).or_else(longer) {
             Some(near) => {
                 let edits = spans.iter().map(|span| Edit { span: *span, text: near.to_owned() }).collect();
                 let title = format!("rename to `{near}`");
@@ -287,7 +290,7 @@ pub fn undefined_where(tree: &Tree, elsewhere: &dyn Fn(&str) -> bool, diagnostic
                 diagnostic.help(format!("did you mean `{near}`?"))
             }
             None => diagnostic.help(format!(
-                "set or import it first, or write `{name} | default(…)` where it may be missing"
+                "set or import it first, write `'{name}'` where the text is meant, or `{name} | default(…)` where it may be missing"
             )),
         };
         if let [more, ..] = rest {

@@ -185,6 +185,10 @@ impl Summary {
         summary.take_bodies(tree, &reader);
         // Summaries are kept for as long as a project is open.
         summary.states.shrink_to_fit();
+        for state in &mut summary.states {
+            state.functions.shrink_to_fit();
+            state.branch.shrink_to_fit();
+        }
         let mut functions = summary.states.iter().flat_map(|state| &state.functions);
         summary.has_steps = functions.any(|function| is_step(registry, function));
         // What stands behind an error, or in a file that was not understood, is not known.

@@ -88,6 +88,17 @@ crate::rule! {
     pub BAD_STATEMENT = "Z0015", "bad-statement", Error;
 }
 
+/// The statement that was meant by an unknown word: the nearest, or that of another language.
+fn meant(word: &str) -> Option<&'static str> {
+    match word {
+        "foreach" | "each" => Some("for"),
+        "elseif" | "elsif" => Some("elif"),
+        "let" | "var" | "assign" => Some("set"),
+        "unless" => Some("if"),
+        _ => nearest(word, STATEMENTS),
+    }
+}
+
 const STATEMENTS: [&str; 26] = [
     "if",
     "for",
@@ -168,6 +179,7 @@ pub fn template(file: FileId, text: &str, segments: &[Segment]) -> (Template, Ve
         }
         builder.close(Span::at(file, text.len()), text.len());
     }
+    builder.template.shrink();
     (builder.template, builder.diagnostics)
 }
 
@@ -278,6 +290,16 @@ impl<'t> Builder<'t> {
                 if parser.op("=") {
                     let value = Arc::new(parser.whole());
                     self.single(span, StatementKind::Set { targets, value });
+                    return;
+                }
+                if matches!(
+                    parser.peek().map(|t| &t.kind),
+                    Some(TokenKind::Name(_) | TokenKind::Str { .. } | TokenKind::Int(_))
+                ) {
+                    // A block takes nothing behind its name, so this was to be an assignment.
+                    bad(self, "`=` and a value behind the name");
+                    self.single(span, StatementKind::Unknown);
+                    parser.diagnostics.clear();
                     return;
                 }
                 let filters = if parser.op("|") { Some(Arc::new(parser.filters())) } else { None };
@@ -391,7 +413,18 @@ impl<'t> Builder<'t> {
             unknown => {
                 let mut diagnostic =
                     Diagnostic::new(&UNKNOWN_STATEMENT, word_span, format!("`{unknown}` is not a statement"));
-                if let Some(near) = nearest(unknown, STATEMENTS) {
+                let next = parser.peek().map(|token| &token.kind);
+                if next == Some(&TokenKind::Op("=")) {
+                    diagnostic = diagnostic.help(format!("write `set {unknown} = …`")).fix(
+                        "insert `set`",
+                        crate::diagnostic::Applicability::Unsafe,
+                        Span::at(self.file, word_span.start as usize),
+                        "set ",
+                    );
+                } else if matches!(next, Some(TokenKind::Op("." | "(" | "[" | "|" | "~"))) {
+                    diagnostic =
+                        diagnostic.help("an expression whose value is to be written stands in `{{ … }}`");
+                } else if let Some(near) = meant(unknown) {
                     diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(
                         format!("replace by `{near}`"),
                         crate::diagnostic::Applicability::Unsafe,

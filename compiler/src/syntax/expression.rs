@@ -264,7 +264,10 @@ impl<'g, 't> Parser<'g, 't> {
     pub(super) fn error(&mut self, range: Range<usize>, message: impl Into<String>) {
         // One mistake, one report: what follows from it would only confuse.
         if self.diagnostics.is_empty() {
-            self.diagnostics.push(Diagnostic::new(&BAD_EXPRESSION, Span::new(self.file, range), message));
+            let advice = advice(self.tokens, range.start);
+            let mut found = Diagnostic::new(&BAD_EXPRESSION, Span::new(self.file, range), message);
+            found.help = advice.map(str::to_owned);
+            self.diagnostics.push(found);
         }
     }
 
@@ -295,6 +298,34 @@ impl<'g, 't> Parser<'g, 't> {
             }
             _ => None,
         }
+    }
+}
+
+/// What to write for an operator of other languages, or for a tag within a tag; `offset` is where it was not expected.
+fn advice(tokens: &[Token], offset: usize) -> Option<&'static str> {
+    let at = tokens.iter().position(|token| token.range.start == offset)?;
+    let next_to = |other: usize, kind: &TokenKind| {
+        tokens.get(other).is_some_and(|token| {
+            let touches =
+                token.range.start == tokens[at].range.end || token.range.end == tokens[at].range.start;
+            touches && token.kind == *kind
+        })
+    };
+    let twice = |kind: &TokenKind| {
+        next_to(at + 1, kind) || at.checked_sub(1).is_some_and(|other| next_to(other, kind))
+    };
+    let is_nested = tokens.windows(2).take(at).any(|pair| {
+        pair.iter().all(|token| token.kind == TokenKind::Op("{")) && pair[0].range.end == pair[1].range.start
+    });
+    match &tokens[at].kind {
+        TokenKind::Op("}" | "{") if is_nested => Some("a tag holds its expression without further `{{ }}`"),
+        TokenKind::Op("=") => Some("write `==` to compare"),
+        TokenKind::Op("|") if twice(&TokenKind::Op("|")) => Some("write `or`"),
+        TokenKind::Unknown('&') if twice(&TokenKind::Unknown('&')) => Some("write `and`"),
+        TokenKind::Unknown('!') => Some("write `not`"),
+        TokenKind::Unknown('?') => Some("write `A if CONDITION else B`"),
+        TokenKind::Unknown('$') => Some("a variable is its name alone"),
+        _ => None,
     }
 }
 

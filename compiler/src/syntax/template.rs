@@ -17,6 +17,17 @@ pub struct Template {
     pub comments: Vec<Span>,
 }
 
+impl Template {
+    /// Gives back what was reserved for more: a template is kept for as long as a project is open, and most are short.
+    pub(super) fn shrink(&mut self) {
+        self.blocks.shrink_to_fit();
+        self.statements.shrink_to_fit();
+        self.expressions.shrink_to_fit();
+        self.comments.shrink_to_fit();
+        self.blocks.iter_mut().for_each(|block| block.arms.shrink_to_fit());
+    }
+}
+
 /// A statement with a body and an end tag.
 pub struct Block {
     /// The opening tag with its words.

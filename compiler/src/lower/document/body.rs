@@ -254,9 +254,13 @@ impl<'r> Reader<'r> {
                 "`{module}` is a parameter: it stands in the list below a function, with a dash before it"
             )
         } else {
-            format!(
-                "write `{module}.` with a function, such as `{module}.installed`; `zester doc {module}` lists them"
-            )
+            // `cmd-run` for `cmd.run`.
+            match module.split_once(['-', ':']) {
+                Some((one, other)) if !one.is_empty() && !other.is_empty() => {
+                    format!("write `{one}.{other}:`")
+                }
+                _ => format!("write `{module}.` with a function; `zester doc {module}` lists them"),
+            }
         };
         self.report(diagnostic.help(help));
     }

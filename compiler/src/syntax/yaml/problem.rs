@@ -363,8 +363,10 @@ pub(in crate::syntax) fn report(
 
 fn tab(text: &str, line: &Line, at: usize, span: &dyn Fn(Range<usize>) -> Span) -> Diagnostic {
     let raw = &text[line.range.clone()];
+    // The parser may have stopped at the end of the line before.
+    let next = || text.get(line.range.end..)?.find(|c| c != '\n' && c != ' ').map(|i| line.range.end + i);
     let tabs = raw.find('\t').map(|i| line.range.start + i);
-    let begin = tabs.unwrap_or(at);
+    let begin = tabs.or_else(|| next().filter(|i| text[*i..].starts_with('\t'))).unwrap_or(at);
     let end = text[begin..].find(|c| c != '\t').map_or(text.len(), |i| begin + i);
     let place = span(begin..end.max(begin));
     Diagnostic::new(&TAB_INDENTATION, place, "A tab stands where YAML wants spaces")
@@ -485,7 +487,7 @@ fn colon(text: &str, line: &Line, at: usize, span: &dyn Fn(Range<usize>) -> Span
         let range = content(text, &previous);
         let words = &text[range.clone()];
         if is_bare(words) {
-            return bare_line(words, range, previous.indent < line.indent, span);
+            return bare_line(text, &previous, previous.indent < line.indent, span);
         }
         if words.contains(": ") && line.indent > previous.indent {
             // The key above has a value of its own already, so nothing can be nested below it.
@@ -499,13 +501,35 @@ fn colon(text: &str, line: &Line, at: usize, span: &dyn Fn(Range<usize>) -> Span
     slip::misplaced(text, line, span)
 }
 
-fn bare_line(
-    words: &str,
-    range: Range<usize>,
-    opens: bool,
-    span: &dyn Fn(Range<usize>) -> Span,
-) -> Diagnostic {
+fn bare_line(text: &str, line: &Line, opens: bool, span: &dyn Fn(Range<usize>) -> Span) -> Diagnostic {
+    let range = content(text, line);
+    let words = &text[range.clone()];
     let place = span(range.clone());
+    let above = line_before(text, line.range.start);
+    if let Some(above) = &above
+        && above.indent == line.indent
+        && text[content(text, above)].starts_with("- ")
+        && !words.starts_with('-')
+    {
+        return no_dash(words, place, span(content(text, above))).fix(
+            "add the dash",
+            Applicability::Unsafe,
+            span(range.start..range.start),
+            "- ",
+        );
+    }
+    if let Some(above) = above.filter(|above| above.indent > line.indent)
+        && let Some(opening) = shallower(text, line).filter(|l| l.indent < line.indent)
+        && opens_block_text(&text[content(text, &opening)])
+    {
+        return Diagnostic::new(
+            &BAD_INDENTATION,
+            place,
+            "This line has left the block text that stands above it",
+        )
+        .label(span(content(text, &opening)), "the block text begins here")
+        .help(format!("Indent it by {} spaces, as the text", above.indent));
+    }
     let inner = words.trim_start_matches("- ");
     if let Some((key, value)) = inner.split_once(':')
         && !key.is_empty()
@@ -522,9 +546,40 @@ fn bare_line(
         .fix("add the space", Applicability::Safe, span(colon + 1..colon + 1), " ");
     }
     let what = if opens { "opens what is indented below it" } else { "stands among the keys of a map" };
-    Diagnostic::new(&MISSING_COLON, place, format!("`{inner}` {what}, but it has no colon"))
-        .help(format!("Write `{inner}:`"))
-        .fix("add the colon", Applicability::Unsafe, span(range.end..range.end), ":")
+    let found = Diagnostic::new(&MISSING_COLON, place, format!("`{inner}` {what}, but it has no colon"));
+    // A word with more behind it is a key with its value, unless it opens something.
+    let (key, value) = inner.split_once(' ').filter(|_| !opens).unwrap_or((inner, ""));
+    let end = range.end - (inner.len() - key.len());
+    found.help(format!("Write `{}`", format!("{key}: {}", value.trim_start()).trim_end())).fix(
+        "add the colon",
+        Applicability::Unsafe,
+        span(end..end),
+        ":",
+    )
+}
+
+/// The nearest line above that is not indented deeper.
+fn shallower(text: &str, line: &Line) -> Option<Line> {
+    let above =
+        std::iter::successors(line_before(text, line.range.start), |l| line_before(text, l.range.start));
+    above.take(200).find(|above| above.indent <= line.indent)
+}
+
+/// Whether a line ends in `|`, `>`, or one of them with its marks.
+fn opens_block_text(words: &str) -> bool {
+    let last = words.rsplit(' ').next().unwrap_or_default();
+    last.starts_with(['|', '>']) && last[1..].chars().all(|c| matches!(c, '+' | '-') || c.is_ascii_digit())
+}
+
+/// A line in the column of a list's items that is none.
+fn no_dash(words: &str, place: Span, sibling: Span) -> Diagnostic {
+    let message = format!(
+        "`{}` stands in the column of a list's items, but does not begin with `- `",
+        first_word(words)
+    );
+    Diagnostic::new(&BAD_INDENTATION, place, message)
+        .label(sibling, "the item it would follow")
+        .help("Begin it with `- `, or move it to the column it belongs to")
 }
 
 /// A line that should have been a key.
@@ -532,7 +587,7 @@ fn missing_colon(text: &str, line: &Line, span: &dyn Fn(Range<usize>) -> Span) -
     let range = content(text, line);
     let words = &text[range.clone()];
     if is_bare(words) {
-        return bare_line(words, range, false, span);
+        return bare_line(text, line, false, span);
     }
     Diagnostic::new(&INVALID_YAML, span(range), "This line is no entry of the map it stands in")
         .help("Write `key: value`, or move the line to the column it belongs to")
@@ -553,33 +608,15 @@ fn misplaced(kind: &ErrorKind, text: &str, line: &Line, span: &dyn Fn(Range<usiz
         return tab(text, line, range.start, span);
     }
     let place = span(range.clone());
-    let mut sibling = None;
-    let mut before = line.range.start;
-    // The nearest line above that is not indented deeper is the one to line up with.
-    for _ in 0..200 {
-        let Some(previous) = line_before(text, before) else { break };
-        before = previous.range.start;
-        if previous.indent <= line.indent {
-            sibling = Some(previous);
-            break;
-        }
-    }
+    // The line to line up with.
+    let sibling = shallower(text, line);
     let is_item = words.starts_with("- ") || words == "-";
     match sibling {
         Some(sibling) if sibling.indent == line.indent => {
             let other = &text[content(text, &sibling)];
             let other_item = other.starts_with("- ") || other == "-";
             if other_item && !is_item {
-                return Diagnostic::new(
-                    &BAD_INDENTATION,
-                    place,
-                    format!(
-                        "`{}` stands in the column of a list's items, but does not begin with `- `",
-                        first_word(words)
-                    ),
-                )
-                .label(span(content(text, &sibling)), "the item it would follow")
-                .help("Begin it with `- `, or move it to the column it belongs to");
+                return no_dash(words, place, span(content(text, &sibling)));
             }
             if !other_item && is_item {
                 return Diagnostic::new(
@@ -591,7 +628,7 @@ fn misplaced(kind: &ErrorKind, text: &str, line: &Line, span: &dyn Fn(Range<usiz
                 .help("Move it to the column of its list, or remove the `- `");
             }
             if is_bare(other) {
-                return bare_line(other, content(text, &sibling), false, span);
+                return bare_line(text, &sibling, false, span);
             }
             indentation(place)
         }

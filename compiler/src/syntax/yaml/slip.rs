@@ -79,6 +79,14 @@ mod tests {
     }
 
     #[test]
+    fn what_leaves_a_block_text_is_told_from_a_key_without_a_colon() {
+        let text = "a:\n  - b: |\n      x=1\n    y=2\n      z=3\n";
+        assert_eq!(reported(text), [4]);
+        let tree = crate::syntax::parse(FileId(0), &text.into());
+        assert_eq!(tree.diagnostics[0].help.as_deref(), Some("Indent it by 6 spaces, as the text"));
+    }
+
+    #[test]
     fn a_quote_that_is_not_closed_is_named_where_it_opens() {
         assert_eq!(reported("a:\n  - b: 'x\n  - c: 'y'\n  - d: 1\n"), [2]);
         assert_eq!(reported("a: 'x' y\n"), [1]);

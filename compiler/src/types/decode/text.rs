@@ -74,8 +74,14 @@ pub(super) fn source(ty: &Type, word: &Word<'_>) -> Result<Value, DecodeError> {
         None if is_absolute(text) => Ok(Value::Str(text.to_owned())),
         None if text.is_empty() => Err(malformed(ty, word, "expected a file source")),
         None => Err(malformed(ty, word, "expected a file source")
-            .help(format!("a file of the state tree is `zester://{}`", text.trim_start_matches("./")))),
+            .help(format!("a file of the state tree is `zester://{}`", path_of(text)))),
     }
+}
+
+/// What a source that lacks a slash behind its scheme (`salt:/web/motd`), or begins at the file's own directory, names.
+fn path_of(text: &str) -> &str {
+    let path = ["salt:", "zester:"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
+    path.trim_start_matches("./").trim_start_matches('/')
 }
 
 pub(super) fn hash(ty: &Type, word: &Word<'_>) -> Result<Value, DecodeError> {
@@ -95,7 +101,8 @@ pub(super) fn hash(ty: &Type, word: &Word<'_>) -> Result<Value, DecodeError> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("the algorithms are {}", names.join(", ")),
             };
-            return Err(malformed(ty, word, "expected a checksum").help(help));
+            let message = format!("expected a checksum, found the algorithm `{algorithm}`");
+            return Err(DecodeError::new(&MALFORMED_VALUE, ty, word.span, message).help(help));
         };
         if !is_hex(digest) || digest.len() != *length {
             let message = format!(
