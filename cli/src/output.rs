@@ -67,8 +67,7 @@ impl Failure {
     /// Tells it: a sentence on stderr, with JSON output a document on stdout.
     pub fn print(&self, json: bool) {
         if json {
-            let document =
-                self.document.clone().unwrap_or_else(|| diagnostic::json_error(&self.message, None));
+            let document = self.document.clone().unwrap_or_else(|| diagnostic::json_error(&self.message));
             print(&(document + "\n"));
         }
         match &self.drawn {
@@ -83,8 +82,7 @@ impl From<ConfigError> for Failure {
         let message = error.to_string();
         match error.diagnostics() {
             Some((diagnostics, files)) => {
-                let document =
-                    diagnostics.first().map(|d| diagnostic::json_error(&d.message, Some((d.span, files))));
+                let document = diagnostics.first().map(|found| diagnostic::json_failure(found, files));
                 Self { drawn: Some(diagnostic::human(diagnostics, files, false)), document, message }
             }
             None => Self::new(message),

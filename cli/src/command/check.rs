@@ -21,7 +21,7 @@ use zester_compiler::{
     diagnostic::{self, Levels, Severity},
     fleet,
     infer::reveal_at,
-    project::Project,
+    project::{ConfigError, Project},
     source::{DiskSources, Files, Overlay},
 };
 use zester_executor::local::Local;
@@ -130,7 +130,10 @@ pub fn run(common: &Common, args: &CheckArgs) -> Result<Exit, Failure> {
     let disk = Arc::new(scope::sources(&root));
     let overlay = Arc::new(Overlay::new(disk.clone()));
     let paths = read_paths(args, &root, &overlay)?;
-    let project = Arc::new(Project::open(overlay.clone(), open)?);
+    let project = match Project::open(overlay.clone(), open) {
+        Ok(project) => Arc::new(project),
+        Err(error) => return wrong_configuration(format, error),
+    };
     let local = Local::with_project(project, root, local_options, zester_stdlib::Cancel::default());
     let opened = Opened { local, overlay, disk };
     let options = CheckOptions { paths, levels };
@@ -159,6 +162,18 @@ pub fn run(common: &Common, args: &CheckArgs) -> Result<Exit, Failure> {
     // The process ends now; taking thousands of trees apart first would only delay it.
     std::mem::forget(opened);
     Ok(if report.has_errors() { Exit::Problems } else { Exit::Fine })
+}
+
+/// What is wrong with `zester.yaml`, in the form of the report where that is for programs that read findings.
+fn wrong_configuration(format: Format, error: ConfigError) -> Result<Exit, Failure> {
+    let Some((found, files)) = error.diagnostics() else { return Err(error.into()) };
+    match format {
+        Format::Human | Format::Json => return Err(error.into()),
+        Format::Sarif => print(&(diagnostic::sarif(found, files) + "\n")),
+        Format::Github => print(&diagnostic::github(found, files)),
+        Format::Short => print(&diagnostic::short(found, files)),
+    }
+    Ok(Exit::Usage)
 }
 
 /// The given paths as the project knows them; what stdin holds is laid over its path.

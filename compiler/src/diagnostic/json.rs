@@ -4,7 +4,7 @@ use super::{
     Applicability, Diagnostic, Severity,
     place::{Range, locate},
 };
-use crate::source::{Files, Span};
+use crate::source::Files;
 use serde::Serialize;
 
 /// Version of the document's shape.
@@ -65,6 +65,7 @@ struct ErrorDocument<'a> {
 #[derive(Serialize)]
 struct ErrorItem<'a> {
     message: &'a str,
+    help: Option<&'a str>,
     file: Option<String>,
     range: Option<Range>,
 }
@@ -92,10 +93,22 @@ pub fn json(diagnostics: &[Diagnostic], files: &Files, counts: FileCounts) -> St
     })
 }
 
-/// The document of a check that could not be done: bad usage, no such path, unreadable configuration.
-pub fn json_error(message: &str, place: Option<(Span, &Files)>) -> String {
-    let (file, range) = place.map(|(span, files)| locate(files, span)).unzip();
-    to_text(&ErrorDocument { format_version: FORMAT_VERSION, error: ErrorItem { message, file, range } })
+/// The document of a check that could not be done: bad usage, no such path.
+pub fn json_error(message: &str) -> String {
+    let error = ErrorItem { message, help: None, file: None, range: None };
+    to_text(&ErrorDocument { format_version: FORMAT_VERSION, error })
+}
+
+/// The document where a finding is why nothing could be done: unreadable configuration.
+pub fn json_failure(found: &Diagnostic, files: &Files) -> String {
+    let (file, range) = locate(files, found.span);
+    let error = ErrorItem {
+        message: &found.message,
+        help: found.help.as_deref(),
+        file: Some(file),
+        range: Some(range),
+    };
+    to_text(&ErrorDocument { format_version: FORMAT_VERSION, error })
 }
 
 fn item<'a>(diagnostic: &'a Diagnostic, files: &Files) -> Item<'a> {
@@ -165,11 +178,11 @@ mod tests {
     #[test]
     fn an_error_document_has_its_place() {
         let (files, diagnostics) = sample();
-        let text = json_error("no such path", Some((diagnostics[0].span, &files)));
-        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(value["error"]["message"], "no such path");
+        let value: serde_json::Value = serde_json::from_str(&json_failure(&diagnostics[0], &files)).unwrap();
+        assert_eq!(value["error"]["message"], diagnostics[0].message);
+        assert_eq!(value["error"]["help"], "write `source`");
         assert_eq!(value["error"]["range"]["start"]["line"], 2);
-        let bare: serde_json::Value = serde_json::from_str(&json_error("x", None)).unwrap();
+        let bare: serde_json::Value = serde_json::from_str(&json_error("x")).unwrap();
         assert!(bare["error"]["file"].is_null());
     }
 }

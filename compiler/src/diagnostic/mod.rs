@@ -19,7 +19,7 @@ pub use catalogue::{catalogue, explain};
 pub use edits::{apply, together};
 pub use github::github;
 pub use human::{human, summary};
-pub use json::{FORMAT_VERSION, FileCounts, json, json_error};
+pub use json::{FORMAT_VERSION, FileCounts, json, json_error, json_failure};
 pub use levels::{LevelError, Levels, parse_level};
 pub use place::{Point, Range, locate};
 pub use rule::{Rule, Severity};

@@ -99,5 +99,5 @@ fn a_report_has_the_promised_shape() {
 
 #[test]
 fn a_failure_has_the_promised_shape() {
-    check(&json_error("there is no such path", None));
+    check(&json_error("there is no such path"));
 }

@@ -233,3 +233,17 @@ fn a_tree_below_is_its_own_project() {
     let found = here.run(&["check", "formula/web/config.sls", "--format", "short"]).exits(1);
     assert!(found.stdout.starts_with("web/config.sls:3:7: error[Z0203]"), "{found:#?}");
 }
+
+#[test]
+fn a_wrong_configuration_is_a_finding_for_programs_that_read_findings() {
+    let files = [("zester.yaml", "nodegroup: {web: 'L@a'}\n"), ("states/web.zy", "a:\n  test.nop: []\n")];
+    let tree = Scratch::new(&files);
+    let short = tree.run(&["check", "--format", "short"]).exits(2);
+    assert_eq!(short.stdout, "zester.yaml:1:1: error[Z0590] `zester.yaml` has no key `nodegroup`\n");
+    let github = tree.run(&["check", "--format", "github"]).exits(2);
+    assert!(github.stdout.starts_with("::error file=zester.yaml,line=1"), "{github:#?}");
+    let sarif = tree.run(&["check", "--format", "sarif"]).exits(2).json();
+    assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], "Z0590");
+    let json = tree.run(&["check", "--format", "json"]).exits(2).json();
+    assert_eq!(json["error"]["help"], "did you mean `nodegroups`?");
+}
