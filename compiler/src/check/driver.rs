@@ -231,10 +231,10 @@ pub(super) fn check_unit(view: &View<'_>, world: &infer::World<'_>, found: &mut 
     calls::check_calls(&unit.tree, view.registry(), &custom, found);
     scope::set_in_loop(&unit.tree, found);
     infer::check_unit(world, view, found);
-    imports::check_imports(view, found);
+    let meant = imports::check_imports(view, found);
     let is_entry = matches!(unit.kind, UnitKind::States | UnitKind::Settings | UnitKind::Top(_));
     if is_entry && !view.sees_others() {
-        scope::undefined(&unit.tree, found);
+        scope::undefined(&unit.tree, &|name| meant.iter().any(|other| other == name), found);
     }
     if unit.kind == UnitKind::Template {
         library::check_library(view, found);

@@ -93,8 +93,11 @@ rule! {
 }
 
 /// Checks what a file imports and includes.
-pub fn check_imports(view: &View<'_>, diagnostics: &mut Vec<Diagnostic>) {
+///
+/// Gives the names that those which do not exist are thought to be: that the file has not got them is said already.
+pub fn check_imports(view: &View<'_>, diagnostics: &mut Vec<Diagnostic>) -> Vec<String> {
     let unit = view.unit();
+    let mut meant = Vec::new();
     for (used, file) in view.uses() {
         let Some(path) = &used.path else { continue };
         let Some(file) = file else {
@@ -106,12 +109,13 @@ pub fn check_imports(view: &View<'_>, diagnostics: &mut Vec<Diagnostic>) {
             continue;
         }
         if let UseKind::From(names) = &used.kind {
-            unknown_names(unit, target, names, diagnostics);
+            meant.append(&mut unknown_names(unit, target, names, diagnostics));
         }
         if !used.with_context && matches!(used.kind, UseKind::From(_) | UseKind::Import) {
             without_context(unit, target, used, diagnostics);
         }
     }
+    meant
 }
 
 fn missing(view: &View<'_>, used: &TemplateUse, path: &str, diagnostics: &mut Vec<Diagnostic>) {
@@ -147,10 +151,11 @@ fn unknown_names(
     target: &Unit,
     names: &[(String, Span, String)],
     diagnostics: &mut Vec<Diagnostic>,
-) {
+) -> Vec<String> {
+    let mut all_meant = Vec::new();
     // A file that extends another, or whose blocks are not all understood, may have more names.
     if target.summary.uses.iter().any(|u| matches!(u.kind, UseKind::Extends)) {
-        return;
+        return all_meant;
     }
     // What the file uses, has not, and could have imported: one of the names that are not there was meant to be it.
     let missed: Vec<String> = free_names(&unit.tree.template)
@@ -159,10 +164,15 @@ fn unknown_names(
         .filter(|name| target.summary.exports.contains(name))
         .collect();
     for (name, span, local) in names {
-        let meant = || nearest(name, missed.iter().map(String::as_str)).is_some();
-        if target.summary.exports.contains(name) || !(is_used(unit, local) || meant()) {
+        if target.summary.exports.contains(name) {
             continue;
         }
+        let meant = nearest(name, missed.iter().map(String::as_str));
+        let used = is_used(unit, local);
+        if !used && meant.is_none() {
+            continue;
+        }
+        all_meant.extend(meant.map(str::to_owned));
         let mut diagnostic = Diagnostic::new(
             &UNKNOWN_IMPORT,
             *span,
@@ -171,7 +181,7 @@ fn unknown_names(
         let exports: Vec<&str> = target.summary.exports.iter().map(String::as_str).collect();
         diagnostic = match nearest(name, exports.iter().copied()) {
             // The name here stays, so that its uses do.
-            Some(near) if name == local => diagnostic.help(format!("did you mean `{near}`?")).fix(
+            Some(near) if name == local && used => diagnostic.help(format!("did you mean `{near}`?")).fix(
                 format!("import `{near}`"),
                 Applicability::Unsafe,
                 *span,
@@ -183,6 +193,7 @@ fn unknown_names(
         };
         diagnostics.push(diagnostic);
     }
+    all_meant
 }
 
 /// Whether a file needs a name to have a value.

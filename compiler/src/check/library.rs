@@ -25,7 +25,7 @@ pub fn check_library(view: &View<'_>, found: &mut Vec<Diagnostic>) {
     if unit.tree.opaque.is_none() {
         of_bodies(view, found);
     }
-    scope::undefined_where(&unit.tree, &|name| view.binds(name) || is_source(view), found);
+    scope::undefined(&unit.tree, &|name| view.binds(name) || is_source(view), found);
 }
 
 fn of_bodies(view: &View<'_>, found: &mut Vec<Diagnostic>) {

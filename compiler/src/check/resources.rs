@@ -150,13 +150,33 @@ fn missing_source(
                 _ => help,
             }
         }
-        None => diagnostic.help("create the file; the path starts at the root of the state tree"),
+        None => diagnostic.help(match alike(view, path, &files) {
+            Some(other) => {
+                format!("there is `zester://{other}`; the path starts at the root of the state tree")
+            }
+            None => "create the file; the path starts at the root of the state tree".to_owned(),
+        }),
     };
     let is_typo = diagnostic.help.as_ref().is_some_and(|h| h.starts_with("did you mean"));
     if view.is_foreign() && !is_typo {
         diagnostic.severity = Severity::Warning;
     }
     diagnostics.push(diagnostic);
+}
+
+/// A file that may have been meant although its path is not near: one with a further ending, or of the same name in another
+/// directory.
+fn alike(view: &View<'_>, path: &str, beside: &[String]) -> Option<String> {
+    let longer = |other: &&String| other.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+    if let Some(found) = beside.iter().find(longer) {
+        return Some(found.clone());
+    }
+    let (dir, name) = path.rsplit_once('/')?;
+    let above = dir.rsplit_once('/').map_or("", |(above, _)| above);
+    let same_name = |other: &String| other.rsplit('/').next() == Some(name);
+    let mut others: Vec<String> = view.files_below(above).into_iter().filter(same_name).collect();
+    others.sort_by_key(|other| strsim::damerau_levenshtein(other, path));
+    others.into_iter().next()
 }
 
 /// Reports paths that two states of a file both write whole.

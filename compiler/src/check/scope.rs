@@ -258,13 +258,8 @@ fn base_name(expr: &Arc<Expr>) -> Option<&str> {
     }
 }
 
-/// Reports variables that nothing defines. Only for files that see no other file's variables.
-pub fn undefined(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) {
-    undefined_where(tree, &|_| false, diagnostics);
-}
-
 /// Reports variables that nothing in the file defines, and of which `elsewhere` does not say that another file may.
-pub fn undefined_where(tree: &Tree, elsewhere: &dyn Fn(&str) -> bool, diagnostics: &mut Vec<Diagnostic>) {
+pub fn undefined(tree: &Tree, elsewhere: &dyn Fn(&str) -> bool, diagnostics: &mut Vec<Diagnostic>) {
     // What could not be read may have bound anything.
     if has_unreadable(tree) {
         return;
