@@ -439,7 +439,10 @@ fn check_word(
         None if kind == "test" && FILTERS.contains(&name) => {
             diagnostic.help(format!("`{name}` is a filter: write `| {name}`"))
         }
-        None => diagnostic.help(format!("the language guide lists all {kind}s")),
+        None => diagnostic.help(match known.iter().find(|other| name.len() > 2 && other.starts_with(name)) {
+            Some(longer) => format!("did you mean `{longer}`?"),
+            None => format!("the language guide lists all {kind}s"),
+        }),
     };
     diagnostics.push(diagnostic);
 }

@@ -2,6 +2,7 @@
 
 use super::{
     Ask, Engine,
+    report::{is_same_but_separators, meant},
     ty::{Field, Openness, Origin, Record, Ty},
 };
 use crate::{
@@ -283,7 +284,9 @@ impl Engine<'_, '_> {
 
     fn unknown_grain(&mut self, key: &str, span: Span, ask: Ask, form: Form) {
         let names = || super::data::grain_names();
-        let near = super::report::typo(key, names());
+        // Grains are Salt's own, so no two of them are meant to differ in their separators alone.
+        let joined = || names().find(|name| is_same_but_separators(key, name));
+        let near = super::report::typo(key, names()).or_else(joined);
         // Whoever gives a default, or asks, expects that some peels do not have it.
         if near.is_none() && (ask == Ask::May || matches!(form, Form::Get | Form::Path)) {
             return;
@@ -298,7 +301,10 @@ impl Engine<'_, '_> {
                 near,
             ),
             None if is_fact_namespace(key) => diagnostic.help(format!("it is a fact: `facts.{key}`")),
-            None => diagnostic.help("a grain of the site's own is known when a file of `facts:` has it"),
+            None => diagnostic.help(match meant(key, &names().collect::<Vec<_>>()) {
+                Some(near) => format!("a grain of the site's own is known when a file of `facts:` has it; `{near}` is one of all peels"),
+                None => "a grain of the site's own is known when a file of `facts:` has it".to_owned(),
+            }),
         };
         self.push(diagnostic);
     }
@@ -337,13 +343,17 @@ impl Engine<'_, '_> {
                 }
             }
             None => {
-                // The keys beside it, where somebody defines them.
-                let beside = record.fields.iter().find_map(|(name, f)| f.span.map(|s| (name, s)));
-                if let Some((name, at)) = beside {
+                // The keys beside it, where somebody defines them: best the one that is most alike.
+                let alike = meant(key, &record.fields.keys().map(|k| &**k).collect::<Vec<_>>());
+                let defined =
+                    |name: &str| record.fields.get_key_value(name).and_then(|(k, f)| Some((k, f.span?)));
+                let any = || record.fields.iter().find_map(|(name, f)| f.span.map(|s| (name, s)));
+                if let Some((name, at)) = alike.and_then(defined).or_else(any) {
                     diagnostic = diagnostic.label(at, format!("`{name}`, beside it, is defined here"));
                 }
+                let or = alike.map(|name| format!("write `{name}` if that is meant, ")).unwrap_or_default();
                 diagnostic.help(format!(
-                    "define it in a settings file, or write `{key} | default(…)`, or `.get('{key}')`"
+                    "{or}define it in a settings file, or write `{key} | default(…)`, or `.get('{key}')`"
                 ))
             }
         };
@@ -380,7 +390,10 @@ impl Engine<'_, '_> {
         let what = ty.widened().describe();
         let mut diagnostic =
             Diagnostic::new(&UNKNOWN_KEY, span, format!("{} has no `{key}`", capital(&what)));
+        let before = self.tree.text.get(..span.start as usize).unwrap_or_default().trim_end();
+        let joins = before.strip_suffix('.').is_some_and(|text| text.trim_end().ends_with(['\'', '"']));
         diagnostic = match ty {
+            _ if joins => diagnostic.help("join texts with `~`"),
             Ty::Str(_) | Ty::Word(_) => diagnostic
                 .help("a loop over a map gives its keys; `.items()` and `.values()` give the values"),
             Ty::List(_) | Ty::Tuple(_) => diagnostic.help("loop over the list, or take one item: `x[0]`"),

@@ -266,7 +266,22 @@ impl<'t> Engine<'_, 't> {
         if x.contains(&Kind::Map) || y.contains(&Kind::Map) {
             diagnostic.severity = Severity::Error;
         }
+        let is_bool = |ty: &Ty| ty.members().iter().all(|m| matches!(m, Ty::Bool(_)));
         let help = match ty {
+            _ if is_bool(ty) => match other {
+                Ty::Str(Some(word))
+                    if matches!(
+                        &*word.to_ascii_lowercase(),
+                        "true" | "false" | "yes" | "no" | "on" | "off"
+                    ) =>
+                {
+                    format!(
+                        "compare with `{}`, without quotes, or use it as it is",
+                        matches!(&*word.to_ascii_lowercase(), "true" | "yes" | "on")
+                    )
+                }
+                _ => "use it as it is, or with `not`".to_owned(),
+            },
             Ty::Record(record) if !record.fields.is_empty() => {
                 let keys: Vec<&str> = record.fields.keys().map(|k| &**k).collect();
                 crate::check::functions::list_of("compare one of its keys", &keys)

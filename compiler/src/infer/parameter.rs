@@ -53,7 +53,7 @@ fn of_function(
             let message = format!("`{key}` is {expected}, and this expression gives {}", ty.describe());
             found.push(
                 Diagnostic::new(&WRONG_TYPE, argument.value.span, message)
-                    .help(format!("the type of `{key}` is `{}`", param.ty)),
+                    .help(format!("`{key}` takes a value of the type `{}`", param.ty)),
             );
         }
     }

@@ -1,6 +1,6 @@
 //! How sure a finding is: slips of the pen among names, and what many files say alike.
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, nearest};
 use std::collections::HashMap;
 
 /// The name that was meant, where hardly anything else can have been: one slip in a short name, two in a long one.
@@ -28,6 +28,18 @@ pub(super) fn typo<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>
         .map(|(_, c)| c)
 }
 
+/// The candidate that was meant by a name that certainly is none of them: the nearest, or one that begins like it.
+pub(super) fn meant<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let longer = |c: &&str| name.len() > 2 && c.starts_with(name) || c.len() > 2 && name.starts_with(c);
+    nearest(name, candidates.iter().copied()).or_else(|| candidates.iter().copied().find(longer))
+}
+
+/// Whether two names differ only in the separators of their words.
+pub(super) fn is_same_but_separators(a: &str, b: &str) -> bool {
+    let letters = |text: &str| -> String { text.chars().filter(|c| !matches!(c, '_' | '-')).collect() };
+    letters(a) == letters(b)
+}
+
 /// Whether two names differ as names do that are meant to differ.
 fn is_variant(a: &str, b: &str) -> bool {
     let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
@@ -37,8 +49,7 @@ fn is_variant(a: &str, b: &str) -> bool {
     }
     // The same but for digits, or for the words' separators.
     let letters = |text: &str| -> String { text.chars().filter(|c| !c.is_ascii_digit()).collect() };
-    let joined = |text: &str| -> String { text.chars().filter(|c| !matches!(c, '_' | '-')).collect() };
-    letters(a) == letters(b) || joined(a) == joined(b)
+    letters(a) == letters(b) || is_same_but_separators(a, b)
 }
 
 /// Whether a finding is about a name that a site may have defined elsewhere.
