@@ -32,7 +32,7 @@ pub fn file_graph(
         for (used, file) in unit.summary.uses.iter().zip(workspace.templates(index)) {
             let word = match used.kind {
                 UseKind::Include(_) => "includes the text of",
-                UseKind::Data => "reads",
+                UseKind::Data | UseKind::Text => "reads",
                 _ => "imports",
             };
             let to = file.as_ref().and_then(|file| workspace.by_path.get(file.path.as_str()));

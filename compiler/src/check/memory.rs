@@ -193,11 +193,22 @@ pub struct Kept {
     pub counted: bool,
 }
 
+/// How other files use a file.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Used {
+    /// None does.
+    No,
+    /// As data alone.
+    Data,
+    /// As a template.
+    Template,
+}
+
 /// What a file was read as, given how others use it.
 #[derive(Clone)]
 pub struct Reading {
-    /// Whether other files use it as a template.
-    pub used: bool,
+    /// How other files use it.
+    pub used: Used,
     /// The kind.
     pub kind: UnitKind,
     /// Its summary as that kind.

@@ -98,7 +98,7 @@ fn with_used(
         }
         for (used, file) in uses.iter().zip(files) {
             // A file of data says the same to every peel.
-            if matches!(used.kind, UseKind::Data) && used.path.is_some() {
+            if matches!(used.kind, UseKind::Data | UseKind::Text) && used.path.is_some() {
                 continue;
             }
             let used = *by_path.get(file.as_ref()?.path.as_str())?;

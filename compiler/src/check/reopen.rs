@@ -52,7 +52,7 @@ fn uses_the_same(old: &Kept, new: &Kept) -> bool {
     let uses = |kept: &Kept| {
         let uses = kept.template.uses.iter();
         uses.map(|used| {
-            let data = matches!(used.kind, UseKind::Data);
+            let data = (matches!(used.kind, UseKind::Data), matches!(used.kind, UseKind::Text));
             (used.path.clone(), used.frame.clone(), used.with_context, data)
         })
         .collect::<Vec<_>>()

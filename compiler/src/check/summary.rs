@@ -118,8 +118,10 @@ pub enum UseKind {
     Import,
     /// `from … import`: name there, place, name here.
     From(Vec<(String, Span, String)>),
-    /// `import_yaml` and its kin: a file of data.
+    /// `import_yaml`: a file of data.
     Data,
+    /// `import_json`, `import_text`: a file that is not looked into.
+    Text,
     /// `extends`
     Extends,
 }
@@ -380,7 +382,9 @@ fn uses(tree: &Tree, constants: &Constants) -> Arc<[TemplateUse]> {
                 StatementKind::FromImport { path, names, with_context } => {
                     (UseKind::From(names.clone()), path, *with_context)
                 }
-                StatementKind::ImportData { path, .. } => (UseKind::Data, path, true),
+                StatementKind::ImportData { path, format, .. } => {
+                    (if format == "yaml" { UseKind::Data } else { UseKind::Text }, path, true)
+                }
                 StatementKind::Extends(path) => (UseKind::Extends, path, true),
                 _ => return None,
             };

@@ -4,7 +4,7 @@ use super::{
     CheckError, CheckOptions, FastHash,
     functions::CustomModules,
     glance::Replaced,
-    memory::{Includes, Kept, Memory, Reading},
+    memory::{Includes, Kept, Memory, Reading, Used},
     reopen::reopen,
     selection::{Candidate, Selection},
     summary::{FunctionDecl, StateDecl, Summary, UseKind},
@@ -161,6 +161,8 @@ impl<'a> Workspace<'a> {
         let mut seen: HashSet<Arc<str>, FastHash> = candidates.iter().map(|c| c.path.clone()).collect();
         let mut pending = candidates;
         let mut used_as_template: HashMap<String, bool, FastHash> = HashMap::default();
+        // Those of them that are more than data to somebody.
+        let mut templates: HashSet<String, FastHash> = HashSet::default();
         let mut frames: BTreeSet<(String, String)> = BTreeSet::new();
         // What the files reach as templates comes in rounds: each round's files name the next one's.
         while !pending.is_empty() {
@@ -189,7 +191,10 @@ impl<'a> Workspace<'a> {
                         Some(context) => *context |= used.with_context,
                         None => drop(used_as_template.insert(file.path.clone(), used.with_context)),
                     }
-                    if !matches!(used.kind, UseKind::Data) && !seen.contains(&*file.path) {
+                    if !matches!(used.kind, UseKind::Data) {
+                        templates.insert(file.path.clone());
+                    }
+                    if !matches!(used.kind, UseKind::Text) && !seen.contains(&*file.path) {
                         seen.insert(file.path.as_str().into());
                         pending.push(Candidate {
                             path: file.path.as_str().into(),
@@ -202,6 +207,7 @@ impl<'a> Workspace<'a> {
                 }
                 for file in kept.template.sources.iter().flat_map(|s| s.files(project, &candidate.env)) {
                     // Whoever renders it gives it variables.
+                    templates.insert(file.path.clone());
                     used_as_template.insert(file.path.clone(), true);
                     if !seen.contains(&*file.path) {
                         seen.insert(file.path.as_str().into());
@@ -226,7 +232,11 @@ impl<'a> Workspace<'a> {
                     && candidate.tree_path.ends_with(end.as_str())
                     && !end.is_empty()
             });
-            let used = used_as_template.contains_key(&*candidate.path) || framed;
+            let used = match used_as_template.contains_key(&*candidate.path) {
+                _ if framed || templates.contains(&*candidate.path) => Used::Template,
+                true => Used::Data,
+                false => Used::No,
+            };
             match &kept.reading {
                 Some(reading) if reading.used == used => reading.clone(),
                 _ => read_as(project, registry, &custom, candidate, kept, used),
@@ -562,7 +572,7 @@ pub(super) fn read_again(workspace: &Workspace<'_>, index: usize, tree: Arc<Tree
         tree_path: unit.tree_path.clone(),
         wanted: unit.wanted,
     };
-    let used = workspace.kept[index].reading.as_ref().is_some_and(|reading| reading.used);
+    let used = workspace.kept[index].reading.as_ref().map_or(Used::No, |reading| reading.used);
     let reading = read_as(project, workspace.registry, &workspace.custom, &candidate, &kept, used);
     (kept, reading)
 }
@@ -574,7 +584,7 @@ fn read_as(
     custom: &CustomModules,
     candidate: &Candidate,
     kept: &Kept,
-    used: bool,
+    used: Used,
 ) -> Reading {
     let is_function = |module: &str, function: &str| {
         registry.get(FunctionKind::State, module, function).is_some()
@@ -590,7 +600,7 @@ fn read_as(
     let summary = Summary::of(tree, &kept.template, &kept.constants, registry, &is_function);
     // A used file that has no states of its own is text for others; one far from looking like states is data that
     // lies in the state tree.
-    if used && !summary.looks_like_states {
+    if used != Used::No && !summary.looks_like_states {
         return as_template(UnitKind::Template);
     }
     let path = &candidate.tree_path;
@@ -645,10 +655,13 @@ pub fn find_template(project: &Project, env: &str, path: &str, from: &str) -> Op
     None
 }
 
-fn kind_of(project: &Project, candidate: &Candidate, used: bool, tree: &Tree) -> UnitKind {
+fn kind_of(project: &Project, candidate: &Candidate, used: Used, tree: &Tree) -> UnitKind {
     let extension = candidate.tree_path.rsplit_once('.').map_or("", |(_, e)| e);
     let is_state_file =
         project.extensions().iter().any(|e| e == extension) || extension == "zy" || extension == "sls";
+    if used == Used::Data && matches!(extension, "yaml" | "yml") {
+        return UnitKind::Data;
+    }
     if !is_state_file || candidate.tree_path.split('/').any(|s| s.starts_with('_')) {
         return UnitKind::Template;
     }
@@ -663,7 +676,7 @@ fn kind_of(project: &Project, candidate: &Candidate, used: bool, tree: &Tree) ->
         };
     }
     // A library of macros has no document of its own.
-    if used && tree.root.is_none() { UnitKind::Template } else { UnitKind::States }
+    if used != Used::No && tree.root.is_none() { UnitKind::Template } else { UnitKind::States }
 }
 
 /// Directories of a state tree whose files are data by custom.

@@ -618,6 +618,27 @@ fn field_of(key: &str, setting: &Setting, path: &[Arc<str>], foreign: bool, dept
 /// Deepest nesting that is looked into.
 const MAX_DEPTH: usize = 24;
 
+/// The type of a file of data. Its scalars are switches that somebody turns by hand: each stands for its like, and nothing for
+/// what is filled in elsewhere.
+pub fn of_file(root: &Node) -> Ty {
+    for_its_like(&of_node(root, &|_| Ty::DYNAMIC))
+}
+
+fn for_its_like(ty: &Ty) -> Ty {
+    match ty {
+        Ty::Null | Ty::Never => Ty::DYNAMIC,
+        Ty::List(item) => Ty::list(for_its_like(item)),
+        Ty::Record(record) => {
+            let fields = record.fields.iter();
+            let fields = fields.map(|(key, f)| (key.clone(), Field { ty: for_its_like(&f.ty), ..f.clone() }));
+            Ty::record(fields.collect(), record.openness, record.origin.clone())
+        }
+        Ty::Union(members) => Ty::union(members.iter().map(for_its_like)),
+        Ty::Secret(inner) => for_its_like(inner).secret(),
+        other => other.widened(),
+    }
+}
+
 /// The type of a node of YAML; `typed` knows the expressions in it.
 pub fn of_node(node: &Node, typed: &dyn Fn(&Arc<Expr>) -> Ty) -> Ty {
     of_node_at(node, typed, 0)

@@ -113,6 +113,7 @@ impl<'t> Engine<'_, 't> {
             }
         }
         let mut flows: Vec<(&'t str, Vec<&'t str>)> = Vec::new();
+        self.macros_change = self.world.may_change(self.index);
         for root in self.tops.clone() {
             self.survey_expr(root);
         }
@@ -187,13 +188,14 @@ impl<'t> Engine<'_, 't> {
                         }
                         // A macro of another file may change what it is given.
                         if let ExprKind::Name(module) = &object.kind
+                            && self.macros_change
                             && self.bound.contains_key(module.as_str())
                             && !super::method::is_method(name)
                         {
                             self.mutated.extend(args.iter().flat_map(|a| bases(&a.value)));
                         }
                     }
-                    ExprKind::Name(name) if !GLOBALS.contains(&name.as_str()) => {
+                    ExprKind::Name(name) if self.macros_change && !GLOBALS.contains(&name.as_str()) => {
                         self.mutated.extend(args.iter().flat_map(|a| bases(&a.value)));
                     }
                     // `defaults.update(x, …)` and its kin change their first argument.
@@ -474,7 +476,7 @@ impl<'t> Engine<'_, 't> {
             }
             StatementKind::ImportData { path, name, format } => {
                 self.root(path, Ask::Need);
-                let ty = if format == "text" { Ty::STR } else { Ty::DYNAMIC };
+                let ty = if format == "text" { Ty::STR } else { self.imported_data(statement.span) };
                 self.bind(name, ty);
             }
             StatementKind::LoopControl(_) | StatementKind::Unknown => {}
@@ -503,11 +505,23 @@ impl<'t> Engine<'_, 't> {
         }
     }
 
+    /// The file that an import names.
+    fn import(&self, statement: Span) -> Option<usize> {
+        let used = self.unit.summary.uses.iter().position(|u| u.statement == statement)?;
+        self.world.around.template(self.index, used)
+    }
+
+    /// What a file of data holds.
+    fn imported_data(&mut self, statement: Span) -> Ty {
+        let Some(index) = self.import(statement) else { return Ty::DYNAMIC };
+        if !self.files.contains(&index) {
+            self.files.push(index);
+        }
+        self.world.data_of(index)
+    }
+
     fn imported(&mut self, statement: Span) -> Ty {
-        let used = self.unit.summary.uses.iter().position(|u| u.statement == statement);
-        let Some(index) = used.and_then(|used| self.world.around.template(self.index, used)) else {
-            return Ty::GAP;
-        };
+        let Some(index) = self.import(statement) else { return Ty::GAP };
         let module = self.world.module(index);
         for file in module.files.iter() {
             if !self.files.contains(file) {
@@ -673,6 +687,48 @@ impl<'t> Engine<'_, 't> {
 /// Methods that change the value they are called on.
 const CHANGES: [&str; 10] =
     ["append", "extend", "insert", "pop", "remove", "update", "setdefault", "clear", "popitem", "sort"];
+
+/// Whether a template's macros change any value in place.
+pub(super) fn changes_values(tree: &crate::syntax::Tree) -> bool {
+    let macros: Vec<Span> = tree
+        .template
+        .blocks
+        .iter()
+        .filter(|block| matches!(block.kind, BlockKind::Macro { .. }))
+        .map(|block| block.span)
+        .collect();
+    if macros.is_empty() {
+        return false;
+    }
+    let is_within =
+        |span: Span| macros.iter().any(|block| block.start <= span.start && span.end <= block.end);
+    let sets_member = |statement: &&Statement| match &statement.kind {
+        StatementKind::Set { targets, .. } => targets.iter().any(|(target, _)| target.contains('.')),
+        _ => false,
+    };
+    let calls = |root: &Arc<Expr>| {
+        let mut found = false;
+        crate::check::walk::visit(root, &mut |expr| {
+            let ExprKind::Call { callee, .. } = &expr.kind else { return };
+            found |= match &callee.kind {
+                ExprKind::Attribute { name, .. } => CHANGES.contains(&name.as_str()),
+                ExprKind::Index { index, .. } => match &index.kind {
+                    ExprKind::Literal(crate::types::Value::Str(name)) => {
+                        name.ends_with(".update") || name == "defaults.merge"
+                    }
+                    _ => true,
+                },
+                _ => false,
+            };
+        });
+        found
+    };
+    tree.template.statements.iter().filter(|s| is_within(s.span)).any(|s| sets_member(&s))
+        || crate::check::walk::roots(&tree.template)
+            .into_iter()
+            .filter(|root| is_within(root.span))
+            .any(calls)
+}
 
 /// The variables whose values an expression may be, or hold.
 fn bases(expr: &Arc<Expr>) -> Vec<&str> {

@@ -41,7 +41,7 @@ pub use target::judge_target;
 pub use ty::{Field, MacroParam, MacroTy, Openness, Origin, Record, Ty, Unknown};
 
 use crate::{
-    check::View,
+    check::{View, summary::UseKind},
     diagnostic::{Diagnostic, Rule},
     source::Span,
     syntax::{Tree, expression::Expr},
@@ -68,6 +68,10 @@ pub struct World<'w> {
     /// What files give to those that import them, by unit. Two threads may make one twice; waiting for each other could
     /// be waiting for ever.
     modules: Mutex<HashMap<usize, Module>>,
+    /// What files of data hold, by unit.
+    loaded: Mutex<HashMap<usize, Ty>>,
+    /// Whether a file, or one that it imports, changes values in place, by unit.
+    changing: Mutex<HashMap<usize, bool>>,
 }
 
 thread_local! {
@@ -78,7 +82,44 @@ thread_local! {
 impl<'w> World<'w> {
     /// A world over the files of a check.
     pub fn new(around: &'w dyn Around, data: &'w Data) -> Self {
-        Self { around, data, modules: Mutex::default() }
+        Self { around, data, modules: Mutex::default(), loaded: Mutex::default(), changing: Mutex::default() }
+    }
+
+    /// Whether a macro of a file, or of one that it imports, may change what it is given.
+    fn may_change(&self, index: usize) -> bool {
+        self.may_change_below(index, 0)
+    }
+
+    fn may_change_below(&self, index: usize, depth: usize) -> bool {
+        let lock = || self.changing.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(known) = lock().get(&index) {
+            return *known;
+        }
+        let Some(file) = self.around.file(index).filter(|_| depth < 8) else { return true };
+        let may = flow::changes_values(file.tree)
+            || file.summary.uses.iter().enumerate().any(|(nth, used)| {
+                !matches!(used.kind, UseKind::Data | UseKind::Text)
+                    && self
+                        .around
+                        .template(index, nth)
+                        .is_none_or(|other| self.may_change_below(other, depth + 1))
+            });
+        lock().insert(index, may);
+        may
+    }
+
+    /// What a file of YAML or JSON holds, for those that import its data.
+    fn data_of(&self, index: usize) -> Ty {
+        let lock = || self.loaded.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(known) = lock().get(&index) {
+            return known.clone();
+        }
+        let tree = self.around.file(index).map(|file| file.tree);
+        let readable = tree.filter(|t| t.opaque.is_none() && !t.diagnostics.iter().any(|d| d.is_error()));
+        let root = readable.and_then(|tree| tree.root.as_ref());
+        let ty = root.map_or(Ty::DYNAMIC, data::of_file);
+        lock().insert(index, ty.clone());
+        ty
     }
 
     /// What a file gives to those that import it: a record of its names; and the files that this depends on.
@@ -152,6 +193,8 @@ struct Engine<'w, 't> {
     env: Env<'t>,
     /// Variables whose values are changed in place somewhere: of their keys and items nothing is certain.
     mutated: HashSet<&'t str>,
+    /// Whether macros may change what they are given.
+    macros_change: bool,
     /// Variables that are asked about somewhere: in a condition, with a default, or by whom they are given to.
     asked: HashSet<&'t str>,
     /// Names the file binds, with the first place.
@@ -184,6 +227,7 @@ impl<'w, 't> Engine<'w, 't> {
             tree,
             env: Env::default(),
             mutated: HashSet::new(),
+            macros_change: true,
             asked: HashSet::new(),
             bound: HashMap::new(),
             files: Vec::new(),

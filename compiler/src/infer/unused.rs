@@ -81,7 +81,7 @@ impl Engine<'_, '_> {
         let is_entry = matches!(self.unit.kind, UnitKind::States | UnitKind::Settings | UnitKind::Top(_));
         let others = self.world.around.is_used(self.unit.path);
         // What is included or imported with context may use anything; without it, it was perhaps meant to.
-        let shares = self.unit.summary.uses.iter().any(|u| !matches!(u.kind, UseKind::Data));
+        let shares = self.unit.summary.uses.iter().any(|u| !matches!(u.kind, UseKind::Data | UseKind::Text));
         if !is_entry || others || shares || self.tree.opaque.is_some() {
             return;
         }
