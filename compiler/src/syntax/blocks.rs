@@ -249,8 +249,26 @@ impl<'t> Builder<'t> {
                 let condition = Arc::new(parser.whole());
                 self.arm("elif", span, word_span, Some(condition));
             }
-            "else" => self.arm("else", span, word_span, None),
-            word if word.starts_with("end") => self.end(word, span, word_span, segment.range.start),
+            "else" if parser.keyword("if") => {
+                let message = "`else if` is written `elif`";
+                let end = words.get(1).map_or(word_span.end as usize, |word| word.range.end);
+                let both = Span::new(self.file, word_span.start as usize..end);
+                self.diagnostics.push(Diagnostic::new(&BAD_STATEMENT, both, message).did_you_mean("elif"));
+                let condition = Arc::new(parser.whole());
+                self.arm("elif", span, word_span, Some(condition));
+            }
+            "else" => {
+                parser.expect_end();
+                self.arm("else", span, word_span, None);
+            }
+            word if word.starts_with("end") => {
+                // A block's end may say its name again.
+                if word == "endblock" {
+                    parser.name();
+                }
+                parser.expect_end();
+                self.end(word, span, word_span, segment.range.start);
+            }
             word => self.opening_or_single(word, &mut parser, span, word_span),
         }
         if segment.closed {

@@ -34,7 +34,29 @@ pub(in crate::syntax) enum ProblemKind {
     TooManyCopies,
     /// `<<` on something that is not a map.
     MergeOfNoMap,
+    /// A tag that means nothing.
+    UnknownTag(String),
 }
+
+/// Tags that mean something: ours, and those that Salt's loader has from YAML.
+const TAGS: [&str; 16] = [
+    "!",
+    "!encrypted",
+    "!!binary",
+    "!!bool",
+    "!!float",
+    "!!int",
+    "!!map",
+    "!!merge",
+    "!!null",
+    "!!omap",
+    "!!pairs",
+    "!!python/unicode",
+    "!!seq",
+    "!!set",
+    "!!str",
+    "!!timestamp",
+];
 
 /// What one parse gave.
 pub(in crate::syntax) struct Parsed {
@@ -264,9 +286,12 @@ impl Builder<'_, '_> {
         }
     }
 
-    fn tag(&self, tag: Option<Range<usize>>) -> Option<Box<(String, Span)>> {
+    fn tag(&mut self, tag: Option<Range<usize>>) -> Option<Box<(String, Span)>> {
         let range = tag?;
         let text = self.layer.text.get(range.clone())?.to_owned();
+        if !TAGS.contains(&text.as_str()) && !text.starts_with("!<") && !text.contains(self.layer.marker) {
+            self.remarks.push(Problem { kind: ProblemKind::UnknownTag(text.clone()), at: range.clone() });
+        }
         Some(Box::new((text, self.span(range))))
     }
 

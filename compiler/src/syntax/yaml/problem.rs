@@ -8,7 +8,7 @@ use super::{
     slip,
 };
 use crate::{
-    diagnostic::{Applicability, Diagnostic},
+    diagnostic::{Applicability, Diagnostic, nearest},
     rule,
     source::{FileId, Span},
 };
@@ -86,10 +86,13 @@ rule! {
     /// Use the name of an anchor that stands earlier in the same file; quote the text when no alias is meant.
     pub UNKNOWN_ANCHOR = "Z0007", "unknown-anchor", Error;
 
-    /// A tag (`!name`) is not well-formed.
+    /// A tag (`!name`) is not well-formed, or means nothing.
+    ///
+    /// There are `!encrypted` for secrets and YAML's own (`!!str`, `!!int` and so on).
     ///
     /// ```yaml
     /// password: !<encrypted "x"
+    /// token: !encrypt "x"
     /// ```
     ///
     /// Write the tag as `!name` with a space behind it; quote the text when no tag is meant.
@@ -208,6 +211,14 @@ pub(in crate::syntax) fn report(
                 "The aliases of this file multiply into more than 100,000 nodes",
             )
             .help("Write the values out, or build them in the template");
+        }
+        ProblemKind::UnknownTag(name) => {
+            let place = span(problem.at.clone());
+            let found = Diagnostic::new(&BAD_TAG, place, format!("There is no tag `{name}`"));
+            return match nearest(name, ["!encrypted"]) {
+                Some(near) => found.did_you_mean(near),
+                None => found.help("Quote the text when no tag is meant"),
+            };
         }
         ProblemKind::MergeOfNoMap => {
             let line = line_at(text, problem.at.start);
