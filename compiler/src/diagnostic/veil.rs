@@ -5,8 +5,8 @@
 use crate::source::Span;
 use std::borrow::Cow;
 
-/// The tag that marks a secret.
-const TAG: &str = "!encrypted";
+/// How the tag begins that marks a secret: what is behind a tag that is written wrong was meant to be one too.
+const TAG: &str = "!enc";
 
 /// What stands for each character of a secret.
 const COVER: char = '*';
@@ -16,7 +16,8 @@ pub fn veiled<'t>(text: &'t str, also: &[Span]) -> Cow<'t, str> {
     let mut ranges: Vec<std::ops::Range<usize>> = also.iter().map(|span| span.range()).collect();
     let mut from = 0;
     while let Some(at) = text.get(from..).and_then(|rest| rest.find(TAG)).map(|at| from + at) {
-        let start = at + TAG.len();
+        let behind = text.get(at + TAG.len()..).unwrap_or_default();
+        let start = at + TAG.len() + behind.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(behind.len());
         let end = end_of_value(text, at, start);
         ranges.push(start..end);
         from = end.max(start);
@@ -118,6 +119,8 @@ mod tests {
         }
         let lengths = |text: &str| text.lines().map(|l| l.chars().count()).collect::<Vec<_>>();
         assert_eq!(lengths(&shown), lengths(text));
+        // A tag that is written wrong.
+        assert_eq!(veiled("a: !encrypt \"x\"\n", &[]), "a: !encrypt ***\n");
         assert!(matches!(veiled("a: b\n", &[]), Cow::Borrowed(_)));
     }
 }
