@@ -7,7 +7,7 @@ use super::{
     workspace::Workspace,
 };
 use crate::{
-    diagnostic::{Applicability, Diagnostic, nearest},
+    diagnostic::{Applicability, Diagnostic, Severity, nearest},
     lower::document::{KindWord, Reference, requisite_name},
     source::Span,
     types::{FunctionKind, FunctionName},
@@ -54,6 +54,34 @@ pub(super) fn unknown_kind(
         ),
     );
     true
+}
+
+/// Warns of a kind of which no state is known. Whether the site has a module of this name elsewhere is not certain.
+pub(super) fn no_such_kind(
+    workspace: &Workspace<'_>,
+    targets: &Targets<'_>,
+    word: &KindWord,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let registry = workspace.registry;
+    let module = word.text.split('.').next().unwrap_or_default();
+    let is_word = module.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if !is_word
+        || module.is_empty()
+        || matches!(module, "sls" | "id" | "name")
+        || registry.has_module(FunctionKind::State, module)
+        || registry.elsewhere_modules(FunctionKind::State).any(|m| m == module)
+        || workspace.custom.contains(module)
+        || targets.has_module(module)
+    {
+        return;
+    }
+    let span = Span { end: word.span.start + module.len() as u32, ..word.span };
+    let message = format!("There is no state module `{module}`, so this names no state");
+    let mut found = Diagnostic::new(&UNKNOWN_REQUISITE, span, message)
+        .help("write the module of the function that is meant, as in `pkg: NAME`");
+    found.severity = Severity::Warning;
+    diagnostics.push(found);
 }
 
 /// Reports text that would name a state if a colon stood behind its first word. Whether it did.

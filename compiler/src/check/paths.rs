@@ -4,7 +4,7 @@ use super::{pattern::Pattern, summary::FunctionDecl, view::View};
 use crate::{
     diagnostic::Diagnostic,
     source::Span,
-    types::{FunctionKind, Type, decode::MALFORMED_VALUE},
+    types::{FunctionKind, FunctionName, Param, Registry, Type, decode::MALFORMED_VALUE},
 };
 
 /// Modules whose primary parameter, where it is a path, is one of the machine's.
@@ -27,13 +27,7 @@ pub fn relative(view: &View<'_>, found: &mut Vec<Diagnostic>) {
         for function in state.functions.iter().filter(|function| !function.open) {
             let Some(name) = function.name.as_ref() else { continue };
             arguments(&name.module, function, found);
-            if !MODULES.contains(&name.module.as_str()) {
-                continue;
-            }
-            let signature = view.registry().get(FunctionKind::State, &name.module, &name.function);
-            let Some(primary) = signature.and_then(|s| s.primary()).filter(|p| p.ty == Type::Path) else {
-                continue;
-            };
+            let Some(primary) = path_of(view.registry(), name) else { continue };
             values(primary.name.as_ref(), &function.names, found);
             let id = state.id.text().filter(|id| function.names.is_empty() && is_relative(id));
             // An `extend` elsewhere may give the name.
@@ -46,6 +40,18 @@ pub fn relative(view: &View<'_>, found: &mut Vec<Diagnostic>) {
             }
         }
     }
+}
+
+/// The parameter that says which path of the machine a function is about, and may be the id.
+fn path_of<'r>(registry: &'r Registry, name: &FunctionName) -> Option<&'r Param> {
+    let known = MODULES.contains(&name.module.as_str());
+    let signature = registry.get(FunctionKind::State, &name.module, &name.function).filter(|_| known)?;
+    signature.primary().filter(|primary| primary.ty == Type::Path)
+}
+
+/// Whether a name can be no name of a function: it takes absolute paths, and this is none.
+pub(super) fn cannot_be_named(registry: &Registry, function: &FunctionDecl, name: &str) -> bool {
+    is_relative(name) && function.name.as_ref().is_some_and(|f| path_of(registry, f).is_some())
 }
 
 /// Reports arguments of a function that are relative paths.

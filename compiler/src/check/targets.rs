@@ -1,7 +1,7 @@
 //! What requisites name: does the state exist, and is it of the kind that is said?
 
 use super::{
-    FastHash, computed, kinds,
+    FastHash, computed, kinds, paths,
     pattern::Pattern,
     references::is_written,
     summary::{FunctionDecl, StateDecl, Summary},
@@ -13,6 +13,7 @@ use crate::{
     lower::document::{Reference, Target},
     source::Span,
     syntax::Tree,
+    types::Registry,
 };
 use std::{
     cell::OnceCell,
@@ -115,20 +116,29 @@ impl<'w> Known<'w> {
     }
 
     /// Whether a state whose name is computed could be meant.
-    fn may_have(&self, name: &str, wanted: &Wanted<'_>) -> bool {
+    fn may_have(&self, name: &str, wanted: &Wanted<'_>, registry: &Registry) -> bool {
         self.computed.iter().any(|(state, function)| {
-            wanted.fits(function)
-                && (function.open
-                    || state.id.matches(name)
-                    || function.names.iter().any(|(n, _)| n.matches(name)))
+            if !wanted.fits(function) {
+                return false;
+            }
+            // What is written to a path is named by it, and a path begins with a slash; an id beside a name may be anything.
+            if paths::cannot_be_named(registry, function, name) {
+                return (function.open || !function.names.is_empty()) && state.id.matches(name);
+            }
+            function.open || state.id.matches(name) || function.names.iter().any(|(n, _)| n.matches(name))
         }) || self.open.iter().any(|state| state.id.matches(name))
     }
 
-    /// Whether some state of the kind has a name of which nothing at all is known.
-    fn has_wildcard(&self, wanted: &Wanted<'_>) -> bool {
+    /// Whether some state of the kind has a name of which nothing at all is known, and which may be this one.
+    fn has_wildcard(&self, name: &str, wanted: &Wanted<'_>, registry: &Registry) -> bool {
         self.computed.iter().any(|(state, function)| {
-            wanted.fits(function)
-                && (function.open || state.id.is_any() || function.names.iter().any(|(n, _)| n.is_any()))
+            if !wanted.fits(function) {
+                return false;
+            }
+            if paths::cannot_be_named(registry, function, name) {
+                return (function.open || !function.names.is_empty()) && state.id.is_any();
+            }
+            function.open || state.id.is_any() || function.names.iter().any(|(n, _)| n.is_any())
         })
     }
 }
@@ -344,7 +354,14 @@ fn check_target<'n, 'w: 'n, 'u: 'n>(
         return;
     }
     let Near { known: near, open } = near();
-    if *open || is_in(near) || near.may_have(name, &wanted) {
+    if is_in(near) {
+        return;
+    }
+    if *open || near.may_have(name, &wanted, workspace.registry) {
+        // Where more states may come from, none is of a kind that does not exist.
+        if let Some(word) = reference.word.as_ref().filter(|word| word.colon) {
+            kinds::no_such_kind(workspace, targets, word, diagnostics);
+        }
         return;
     }
     // In the order of the names, so that of two that are as near it is always the same one.
@@ -354,7 +371,7 @@ fn check_target<'n, 'w: 'n, 'u: 'n>(
     let fitting = by_name.iter().filter(|(_, found)| found.iter().any(|(_, f)| wanted.fits(f)));
     let typo = nearest(name, fitting.map(|(name, _)| *name));
     // Far from every name, the state may come from a file that is applied beside this one under a computed name.
-    if typo.is_none() && other_kind.is_none() && targets.everywhere().has_wildcard(&wanted) {
+    if typo.is_none() && other_kind.is_none() && targets.everywhere().has_wildcard(name, &wanted, workspace.registry) {
         return;
     }
     let candidates = by_name.iter().flat_map(|(name, found)| {
