@@ -115,7 +115,7 @@ pub(super) fn misspelt<'n, 'w: 'n>(
     if strsim::damerau_levenshtein(meant, &written.words) > MOST_EDITS {
         return None;
     }
-    let Near { known, open } = near();
+    let Near { known, open, called } = near();
     let pattern = written.pattern();
     let may_be = |name: &Pattern| match name.text() {
         Some(text) => pattern.matches(text),
@@ -124,7 +124,7 @@ pub(super) fn misspelt<'n, 'w: 'n>(
     let exists = known.all().any(|(state, function)| {
         wanted.fits(function) && (may_be(&state.id) || function.names.iter().any(|(name, _)| may_be(name)))
     });
-    if *open || exists {
+    if *open || !called.is_empty() || exists {
         return None;
     }
     let place = *like.get(meant)?;

@@ -15,6 +15,7 @@ use crate::{
     source::Span,
     syntax::{
         Node, NodeKind, Tree,
+        expression::ExprKind,
         template::{BlockKind, StatementKind, Template},
         tree::BodyKind,
     },
@@ -143,6 +144,10 @@ pub struct Summary {
     pub excluded_refs: Vec<RefDecl>,
     /// The file may have states that are not known here; the place of the first construct that brings them.
     pub open: Option<Span>,
+    /// Calls of macros whose text is states, or entries of the file: they are among what makes it open.
+    pub calls: Vec<String>,
+    /// Whether it is open for more than those calls.
+    pub open_beyond_calls: bool,
     /// Templates it uses.
     pub uses: Arc<[TemplateUse]>,
     /// Files that its states render.
@@ -196,9 +201,11 @@ impl Summary {
         // What stands behind an error, or in a file that was not understood, is not known.
         if let Some(opaque) = &tree.opaque {
             summary.open.get_or_insert(opaque.span);
+            summary.open_beyond_calls = true;
         }
         if let Some(error) = tree.diagnostics.iter().chain(&summary.diagnostics).find(|d| d.is_error()) {
             summary.open.get_or_insert(error.span);
+            summary.open_beyond_calls = true;
         }
         summary
     }
@@ -281,8 +288,15 @@ impl Summary {
             }),
         );
         self.extends.extend(file.extends.iter().flat_map(|s| reader.state(s, body, Extent::Part)));
-        if let Some(splice) = file.splices.first() {
+        for splice in &file.splices {
             self.open.get_or_insert(splice.span);
+            match splice.expr.as_deref().map(|expr| &expr.kind) {
+                Some(ExprKind::Call { callee, .. }) if body.is_none() => match &callee.kind {
+                    ExprKind::Name(name) => self.calls.push(name.clone()),
+                    _ => self.open_beyond_calls = true,
+                },
+                _ => self.open_beyond_calls = true,
+            }
         }
     }
 }

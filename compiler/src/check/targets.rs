@@ -12,7 +12,7 @@ use crate::{
     diagnostic::{Applicability, Diagnostic, nearest},
     lower::document::{Reference, Target},
     source::Span,
-    syntax::Tree,
+    syntax::{BodyKind, Tree},
     types::Registry,
 };
 use std::{
@@ -117,16 +117,8 @@ impl<'w> Known<'w> {
 
     /// Whether a state whose name is computed could be meant.
     fn may_have(&self, name: &str, wanted: &Wanted<'_>, registry: &Registry) -> bool {
-        self.computed.iter().any(|(state, function)| {
-            if !wanted.fits(function) {
-                return false;
-            }
-            // What is written to a path is named by it, and a path begins with a slash; an id beside a name may be anything.
-            if paths::cannot_be_named(registry, function, name) {
-                return (function.open || !function.names.is_empty()) && state.id.matches(name);
-            }
-            function.open || state.id.matches(name) || function.names.iter().any(|(n, _)| n.matches(name))
-        }) || self.open.iter().any(|state| state.id.matches(name))
+        self.computed.iter().any(|(state, function)| may_be(state, function, name, wanted, registry))
+            || self.open.iter().any(|state| state.id.matches(name))
     }
 
     /// Whether some state of the kind has a name of which nothing at all is known, and which may be this one.
@@ -192,8 +184,39 @@ pub struct Targets<'w> {
 /// looked for here: a tree whose files all hang together has as many of these as files, each as large as the tree.
 pub(super) struct Near<'w> {
     pub(super) known: Known<'w>,
+    /// What the macros write that those files call.
+    pub(super) called: Vec<Summary>,
     /// Whether more files than those may be applied with it.
     pub(super) open: bool,
+}
+
+impl Near<'_> {
+    /// Whether a macro may write a state of this name.
+    fn is_called(&self, name: &str, wanted: &Wanted<'_>, registry: &Registry) -> bool {
+        let states = self.called.iter().flat_map(|summary| &summary.states);
+        states.into_iter().any(|state| {
+            state.open && state.id.matches(name)
+                || state.functions.iter().any(|function| may_be(state, function, name, wanted, registry))
+        })
+    }
+}
+
+/// Whether a state's function may be what a name of a kind means.
+fn may_be(
+    state: &StateDecl,
+    function: &FunctionDecl,
+    name: &str,
+    wanted: &Wanted<'_>,
+    registry: &Registry,
+) -> bool {
+    if !wanted.fits(function) {
+        return false;
+    }
+    // What is written to a path is named by it, and a path begins with a slash; an id beside a name may be anything.
+    if paths::cannot_be_named(registry, function, name) {
+        return (function.open || !function.names.is_empty()) && state.id.matches(name);
+    }
+    function.open || state.id.matches(name) || function.names.iter().any(|(n, _)| n.matches(name))
 }
 
 /// Whether the targets that a file has for others are the same in a new text.
@@ -212,6 +235,11 @@ pub(super) fn are_the_same(old: (&Tree, &Summary), new: (&Tree, &Summary)) -> bo
             && a.functions.len() == b.functions.len()
             && a.functions.iter().zip(&b.functions).all(|(a, b)| same_function(a, b))
     };
+    // What macros write is read off their text.
+    let writes = |tree: &Tree| tree.bodies.iter().any(|body| body.kind == BodyKind::States);
+    if old.1.calls != new.1.calls || (writes(old.0) || writes(new.0)) && old.0.text != new.0.text {
+        return false;
+    }
     let (a, b) = (&old.1.states, &new.1.states);
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_state(a, b))
 }
@@ -272,8 +300,15 @@ impl<'w> Targets<'w> {
             above.extend(self.includers()[at].iter().copied().filter(|from| seen.insert(*from)));
         }
         let files: BTreeSet<usize> = workspace.closure_of(above, false).into_iter().collect();
-        let open = files.iter().any(|f| workspace.includes_open[*f]);
-        Near { known: Known::of(workspace, files), open }
+        let mut called = Vec::new();
+        let mut open = false;
+        for file in files.iter().filter(|file| workspace.includes_open[**file]) {
+            match workspace.states_of_calls(*file).filter(|_| !workspace.is_open_beyond_calls(*file)) {
+                Some(summaries) => called.extend(summaries),
+                None => open = true,
+            }
+        }
+        Near { known: Known::of(workspace, files), called, open }
     }
 }
 
@@ -353,11 +388,15 @@ fn check_target<'n, 'w: 'n, 'u: 'n>(
     if own.is_some_and(is_in) || is_in(targets.everywhere()) {
         return;
     }
-    let Near { known: near, open } = near();
+    let near_by = near();
+    let Near { known: near, open, .. } = near_by;
     if is_in(near) {
         return;
     }
-    if *open || near.may_have(name, &wanted, workspace.registry) {
+    if *open
+        || near.may_have(name, &wanted, workspace.registry)
+        || near_by.is_called(name, &wanted, workspace.registry)
+    {
         // Where more states may come from, none is of a kind that does not exist.
         if let Some(word) = reference.word.as_ref().filter(|word| word.colon) {
             kinds::no_such_kind(workspace, targets, word, diagnostics);
@@ -371,7 +410,10 @@ fn check_target<'n, 'w: 'n, 'u: 'n>(
     let fitting = by_name.iter().filter(|(_, found)| found.iter().any(|(_, f)| wanted.fits(f)));
     let typo = nearest(name, fitting.map(|(name, _)| *name));
     // Far from every name, the state may come from a file that is applied beside this one under a computed name.
-    if typo.is_none() && other_kind.is_none() && targets.everywhere().has_wildcard(name, &wanted, workspace.registry) {
+    if typo.is_none()
+        && other_kind.is_none()
+        && targets.everywhere().has_wildcard(name, &wanted, workspace.registry)
+    {
         return;
     }
     let candidates = by_name.iter().flat_map(|(name, found)| {

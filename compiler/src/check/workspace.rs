@@ -13,7 +13,7 @@ use crate::{
     project::{Project, Reference, TreeFile, TreeKind},
     settings::SCHEMA_FILE,
     source::Span,
-    syntax::Tree,
+    syntax::{self, BodyKind, Tree, template::BlockKind},
     types::{FunctionKind, Registry},
 };
 use std::{
@@ -388,8 +388,54 @@ impl<'a> Workspace<'a> {
         (edges, open)
     }
 
+    /// Whether a file may include, or have, more than is known, apart from what the macros write that it calls.
+    pub fn is_open_beyond_calls(&self, index: usize) -> bool {
+        let unit = &self.units[index];
+        if unit.summary.open_beyond_calls {
+            return true;
+        }
+        let mut includes = self.includes_of(unit);
+        // Calls alone have opened it.
+        includes.open &= unit.summary.includes_open || includes.computed;
+        self.edges_of(&includes).1
+    }
+
+    /// What a file has from the macros that it calls; `None` where that is not known.
+    pub fn states_of_calls(&self, index: usize) -> Option<Vec<Summary>> {
+        let unit = &self.units[index];
+        let mut found = Vec::new();
+        let mut seen: HashSet<&str> = HashSet::new();
+        for call in unit.summary.calls.iter().filter(|call| seen.insert(call.as_str())) {
+            if let Some(macros) = macro_of(&unit.tree, call) {
+                // What its own macros write is among its states.
+                is_plain_body(&unit.tree, macros).then_some(())?;
+                continue;
+            }
+            let (nth, name) =
+                unit.summary.uses.iter().enumerate().find_map(|(nth, used)| match &used.kind {
+                    UseKind::From(names) => {
+                        names.iter().find(|(.., here)| here == call).map(|(there, ..)| (nth, there.as_str()))
+                    }
+                    _ => None,
+                })?;
+            let file = self.templates(index).get(nth)?.as_ref()?;
+            let library = *self.by_path.get(file.path.as_str())?;
+            let tree = &self.units[library].tree;
+            let block = macro_of(tree, name).filter(|block| is_plain_body(tree, *block))?;
+            let is_function = |module: &str, function: &str| {
+                is_state_function(self.registry, &self.custom, module, function)
+            };
+            let mut summary =
+                Summary::of_parts(tree, &self.kept[library].constants, self.registry, &is_function);
+            summary.states.retain(|state| state.body == Some(block));
+            found.push(summary);
+        }
+        Some(found)
+    }
+
     fn includes_of(&self, unit: &Unit) -> Includes {
         let mut refs = Vec::new();
+        let mut computed = false;
         let mut open = unit.summary.includes_open || unit.summary.open.is_some();
         for include in &unit.summary.includes {
             let env = match &include.env {
@@ -398,12 +444,13 @@ impl<'a> Workspace<'a> {
             };
             let (Some(reference), Some(env)) = (include.name.text(), env) else {
                 open = true;
+                computed = true;
                 continue;
             };
             let found = self.resolve_paths(unit.tree_kind, env, reference, &unit.tree_path);
             refs.push((found, include.span, include.branch.is_empty()));
         }
-        Includes { refs, open }
+        Includes { refs, open, computed }
     }
 
     /// The files a ref names, seen from a file of the tree; none when it names no file.
@@ -586,11 +633,7 @@ fn read_as(
     kept: &Kept,
     used: Used,
 ) -> Reading {
-    let is_function = |module: &str, function: &str| {
-        registry.get(FunctionKind::State, module, function).is_some()
-            || registry.exists_elsewhere(FunctionKind::State, module, function)
-            || custom.contains(module)
-    };
+    let is_function = |module: &str, function: &str| is_state_function(registry, custom, module, function);
     let tree = &kept.tree;
     let kind = kind_of(project, candidate, used, tree);
     let as_template = |kind| Reading { used, kind, summary: kept.template.clone() };
@@ -610,6 +653,27 @@ fn read_as(
         return as_template(UnitKind::Data);
     }
     Reading { used, kind, summary: Arc::new(summary) }
+}
+
+fn is_state_function(registry: &Registry, custom: &CustomModules, module: &str, function: &str) -> bool {
+    registry.get(FunctionKind::State, module, function).is_some()
+        || registry.exists_elsewhere(FunctionKind::State, module, function)
+        || custom.contains(module)
+}
+
+/// The block of the macro of a name: index into the template's blocks.
+fn macro_of(tree: &Tree, wanted: &str) -> Option<usize> {
+    tree.template
+        .blocks
+        .iter()
+        .position(|block| matches!(&block.kind, BlockKind::Macro { name, .. } if name.0 == wanted))
+}
+
+/// Whether a macro writes states, all of which are known.
+fn is_plain_body(tree: &Tree, block: usize) -> bool {
+    let body = tree.bodies.iter().find(|body| body.block == block && body.kind == BodyKind::States);
+    let root = body.and_then(|body| body.root.as_ref()).and_then(syntax::Node::as_mapping);
+    tree.opaque.is_none() && root.is_some_and(|root| root.splices.is_empty())
 }
 
 /// Whether a path names a file of Salt's.

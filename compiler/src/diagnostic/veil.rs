@@ -17,7 +17,8 @@ pub fn veiled<'t>(text: &'t str, also: &[Span]) -> Cow<'t, str> {
     let mut from = 0;
     while let Some(at) = text.get(from..).and_then(|rest| rest.find(TAG)).map(|at| from + at) {
         let behind = text.get(at + TAG.len()..).unwrap_or_default();
-        let start = at + TAG.len() + behind.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(behind.len());
+        let start =
+            at + TAG.len() + behind.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(behind.len());
         let end = end_of_value(text, at, start);
         ranges.push(start..end);
         from = end.max(start);
