@@ -216,7 +216,7 @@ pub(super) fn check_unit(view: &View<'_>, world: &infer::World<'_>, found: &mut 
     }
     let text_is_foreign = unit.foreign;
     if unit.kind == UnitKind::Template {
-        found.extend(unit.tree.diagnostics.iter().filter(|d| is_about_templates(d)).cloned());
+        found.extend(unit.tree.diagnostics.iter().filter(|d| scope::is_about_templates(d)).cloned());
     } else {
         whole::check_whole(unit, found);
         if text_is_foreign {
@@ -290,12 +290,6 @@ fn check_all_settings(
     if is_on(&unused::UNUSED_SETTING) {
         unused::unused(workspace, inferred, found);
     }
-}
-
-/// Whether a finding of the syntax layer is about template tags rather than about YAML.
-fn is_about_templates(diagnostic: &Diagnostic) -> bool {
-    // The syntax layer numbers its rules about YAML below those about templates.
-    diagnostic.rule.code >= "Z0010" && diagnostic.rule.name != "live-tag-in-comment"
 }
 
 /// Sorts findings by file and place, and keeps one of each.

@@ -305,7 +305,14 @@ pub fn undefined(tree: &Tree, elsewhere: &dyn Fn(&str) -> bool, diagnostics: &mu
 pub fn has_unreadable(tree: &Tree) -> bool {
     tree.template.blocks.iter().any(|b| matches!(b.kind, BlockKind::Unknown))
         || tree.template.statements.iter().any(|s| matches!(s.kind, StatementKind::Unknown))
-        || tree.diagnostics.iter().any(|d| d.is_error() && d.rule.code.starts_with("Z00"))
+        || tree.diagnostics.iter().any(|d| d.is_error() && is_about_templates(d))
+}
+
+/// Whether a finding of the syntax layer is about template tags rather than about YAML.
+pub fn is_about_templates(diagnostic: &Diagnostic) -> bool {
+    // The syntax layer numbers its rules about YAML below those about templates, but for these two.
+    diagnostic.rule.code >= "Z0010"
+        && !matches!(diagnostic.rule.name, "live-tag-in-comment" | "second-document")
 }
 
 /// Reports what a loop sets and a later line reads, when the loop's scope has thrown it away.

@@ -5,6 +5,7 @@ use super::{
     fold::Constants,
     pattern::Pattern,
     scope::{self, UNDEFINED_VARIABLE, has_unreadable},
+    summary::UseKind,
     view::View,
     workspace::Unit,
 };
@@ -12,7 +13,10 @@ use crate::{
     diagnostic::{Applicability, Diagnostic, Severity, nearest},
     project::{Project, TreeFile, TreeKind},
     source::Span,
-    syntax::{Entry, Node, NodeKind, Tree},
+    syntax::{
+        Entry, Node, NodeKind, Tree,
+        template::{BlockKind, StatementKind, Template},
+    },
 };
 use std::sync::Arc;
 
@@ -160,13 +164,28 @@ pub fn check_given(view: &View<'_>, found: &mut Vec<Diagnostic>) {
 
 /// Holds a rendered file against what its state gives it.
 fn hold(view: &View<'_>, source: &Source, template: &Unit, found: &mut Vec<Diagnostic>) {
-    if template.foreign || has_unreadable(&template.tree) || !template.summary.uses.is_empty() {
+    // The file that it extends may read what this one sets.
+    let extends = template.summary.uses.iter().any(|used| matches!(used.kind, UseKind::Extends));
+    if template.foreign || has_unreadable(&template.tree) || extends {
         return;
     }
+    let callable = callable(&template.tree.template);
     let mut said = Vec::new();
-    for free in scope::free_names(&template.tree.template).into_iter().filter(|free| free.always) {
-        let is_seen = OF_FILES.iter().take(if view.is_foreign() { 6 } else { 2 }).any(|n| **n == *free.name);
-        if is_seen || said.contains(&free.name) || source.given.iter().any(|(name, _)| *name == free.name) {
+    for free in scope::free_names(&template.tree.template) {
+        if !free.always {
+            // Not every rendering comes there; a slip in a name of the file's own is one all the same.
+            let near = nearest(&free.name, callable.iter().copied());
+            if let Some(near) = near.filter(|_| !is_given(view, source, &free.name)) {
+                found.push(misspelt(&free, near));
+            }
+            continue;
+        }
+        if said.contains(&free.name) || is_given(view, source, &free.name) {
+            continue;
+        }
+        if let Some(near) = nearest(&free.name, callable.iter().copied()) {
+            found.push(misspelt(&free, near));
+            said.push(free.name);
             continue;
         }
         let message = format!("`{}` reads `{}`, which nothing gives it", template.tree_path, free.name);
@@ -178,14 +197,24 @@ fn hold(view: &View<'_>, source: &Source, template: &Unit, found: &mut Vec<Diagn
         let near = nearest(&free.name, unread.map(|(name, _)| name.as_str())).map(str::to_owned);
         let place = near.as_ref().and_then(|near| source.given.iter().find(|(name, _)| name == near));
         match place {
-            Some((_, place)) => {
+            Some((name, place)) if says_its_name_again(view.unit(), name, *place) => {
+                let mut diagnostic = misspelt(&free, name).label(*place, "given here");
+                diagnostic.severity = if view.is_foreign() { Severity::Warning } else { Severity::Error };
+                found.push(diagnostic);
+                said.push(free.name);
+                continue;
+            }
+            // Which of the two is the slip, only their author knows.
+            Some((name, place)) => {
                 diagnostic.span = *place;
-                diagnostic = diagnostic.help(format!("did you mean `{}`?", free.name)).fix(
-                    format!("rename to `{}`", free.name),
-                    Applicability::Unsafe,
-                    *place,
-                    free.name.as_str(),
-                );
+                diagnostic = diagnostic
+                    .help(format!("did you mean `{}` here, or `{name}` in the rendered file?", free.name))
+                    .fix(
+                        format!("rename to `{}`", free.name),
+                        Applicability::Unsafe,
+                        *place,
+                        free.name.as_str(),
+                    );
             }
             None => {
                 diagnostic = diagnostic.help(format!("add `{}: …` to `context`", free.name));
@@ -197,6 +226,41 @@ fn hold(view: &View<'_>, source: &Source, template: &Unit, found: &mut Vec<Diagn
         found.push(diagnostic);
         said.push(free.name);
     }
+}
+
+/// The macros of a template, and what it imports. (What it sets and loops over is alike on purpose: `server` of `servers`.)
+fn callable(template: &Template) -> Vec<&str> {
+    let macros = template.blocks.iter().filter_map(|block| match &block.kind {
+        BlockKind::Macro { name, .. } => Some(name.0.as_str()),
+        _ => None,
+    });
+    let imported = template.statements.iter().flat_map(|statement| match &statement.kind {
+        StatementKind::Import { name, .. } | StatementKind::ImportData { name, .. } => vec![name.0.as_str()],
+        StatementKind::FromImport { names, .. } => names.iter().map(|(.., here)| here.as_str()).collect(),
+        _ => Vec::new(),
+    });
+    macros.chain(imported).collect()
+}
+
+/// Whether a rendered file has a variable from its state, or from whoever renders it.
+fn is_given(view: &View<'_>, source: &Source, name: &str) -> bool {
+    OF_FILES.iter().take(if view.is_foreign() { 6 } else { 2 }).any(|known| **known == *name)
+        || source.given.iter().any(|(given, _)| given == name)
+}
+
+/// The finding about a name that is a slip in the rendered file itself.
+fn misspelt(free: &scope::Free, near: &str) -> Diagnostic {
+    let message = format!("The variable `{}` is not defined", free.name);
+    let mut found = Diagnostic::new(&UNDEFINED_VARIABLE, free.span, message).did_you_mean(near);
+    found.severity = Severity::Warning;
+    found
+}
+
+/// Whether a key's value says its name once more (`port: {{ settings.web.port }}`): then the key is what was meant.
+fn says_its_name_again(unit: &Unit, name: &str, place: Span) -> bool {
+    let rest = unit.tree.text.get(place.end as usize..).unwrap_or_default();
+    let value = rest.lines().next().unwrap_or_default();
+    value.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
 }
 
 /// Whether a name stands in a template's tags.
