@@ -3,8 +3,8 @@
 use super::{
     CheckError, CheckOptions, FastHash, OpaqueFile, Report, calls, ids, imports, library,
     memory::{Local, Memory},
-    modules, orchestration, parameters, paths, references, removal, reserved, resources, scope, secrets,
-    settings, settings_files, sources, together, unused, values,
+    modules, names, orchestration, parameters, paths, references, removal, reserved, resources, scope,
+    secrets, settings, settings_files, shapes, sources, together, unused, values,
     view::{Noted, View},
     whole,
     workspace::{UnitKind, Unreadable, Workspace, in_parallel},
@@ -252,7 +252,9 @@ pub(super) fn check_unit(view: &View<'_>, world: &infer::World<'_>, found: &mut 
     resources::not_idempotent(unit, found);
     resources::missing_sources(view, found);
     values::check_values(unit, found);
+    shapes::check_shapes(unit, found);
     paths::relative(view, found);
+    names::check_ids(view, found);
     sources::check_given(view, found);
     for state in unit.summary.states.iter().chain(&unit.summary.extends) {
         for function in &state.functions {

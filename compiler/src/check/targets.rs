@@ -120,19 +120,6 @@ impl<'w> Known<'w> {
         self.computed.iter().any(|(state, function)| may_be(state, function, name, wanted, registry))
             || self.open.iter().any(|state| state.id.matches(name))
     }
-
-    /// Whether some state of the kind has a name of which nothing at all is known, and which may be this one.
-    fn has_wildcard(&self, name: &str, wanted: &Wanted<'_>, registry: &Registry) -> bool {
-        self.computed.iter().any(|(state, function)| {
-            if !wanted.fits(function) {
-                return false;
-            }
-            if paths::cannot_be_named(registry, function, name) {
-                return (function.open || !function.names.is_empty()) && state.id.is_any();
-            }
-            function.open || state.id.is_any() || function.names.iter().any(|(n, _)| n.is_any())
-        })
-    }
 }
 
 /// The kind of state a target asks for.
@@ -410,10 +397,8 @@ fn check_target<'n, 'w: 'n, 'u: 'n>(
     let fitting = by_name.iter().filter(|(_, found)| found.iter().any(|(_, f)| wanted.fits(f)));
     let typo = nearest(name, fitting.map(|(name, _)| *name));
     // Far from every name, the state may come from a file that is applied beside this one under a computed name.
-    if typo.is_none()
-        && other_kind.is_none()
-        && targets.everywhere().has_wildcard(name, &wanted, workspace.registry)
-    {
+    let elsewhere = || targets.everywhere().may_have(name, &wanted, workspace.registry);
+    if typo.is_none() && other_kind.is_none() && elsewhere() {
         return;
     }
     let candidates = by_name.iter().flat_map(|(name, found)| {
