@@ -157,7 +157,9 @@ impl<'t> Engine<'_, 't> {
                     format!("`+` cannot add {} and {}", a.widened().describe(), b.widened().describe());
                 let mut diagnostic = Diagnostic::new(&WRONG_OPERAND, expr.span, message);
                 let text = matches!((x, y), (Kind::Text, _) | (_, Kind::Text));
-                diagnostic = if text {
+                diagnostic = if matches!((x, y), (Kind::List, Kind::Text) | (Kind::Text, Kind::List)) {
+                    diagnostic.help("put the text into a list of its own: `[…]`")
+                } else if text {
                     let between = Span { start: left.span.end, end: right.span.start, ..expr.span };
                     let plus = self.tree.text.get(between.range()).and_then(|t| t.find('+'));
                     let diagnostic = diagnostic.help("`~` joins anything as text");
@@ -308,7 +310,9 @@ impl<'t> Engine<'_, 't> {
         let mixed = (certain(a, Kind::Text) && certain(b, Kind::Number))
             || (certain(a, Kind::Number) && certain(b, Kind::Text));
         let maps = [a, b].into_iter().any(|t| certain(t, Kind::Map));
-        if mixed || maps {
+        let is_scalar = |ty: &Ty| certain(ty, Kind::Number) || certain(ty, Kind::Text);
+        let lists = (certain(a, Kind::List) && is_scalar(b)) || (is_scalar(a) && certain(b, Kind::List));
+        if mixed || maps || lists {
             let message = format!(
                 "`{operator}` cannot order {} and {}",
                 a.widened().describe(),
@@ -316,6 +320,8 @@ impl<'t> Engine<'_, 't> {
             );
             self.push(Diagnostic::new(&WRONG_OPERAND, expr.span, message).help(if maps {
                 "maps have no order"
+            } else if lists {
+                "compare how many items it has: `| length`"
             } else {
                 "turn the text into a number with `| int`"
             }));
