@@ -234,7 +234,11 @@ pub(super) fn check_unit(view: &View<'_>, world: &infer::World<'_>, found: &mut 
     let meant = imports::check_imports(view, found);
     let is_entry = matches!(unit.kind, UnitKind::States | UnitKind::Settings | UnitKind::Top(_));
     if is_entry && !view.sees_others() {
-        scope::undefined(&unit.tree, &|name| meant.iter().any(|other| other == name), found);
+        // A settings file gets variables from those that include it.
+        let given = |name: &str| {
+            unit.kind == UnitKind::Settings && view.binds(&format!("{}{name}", library::DEFAULT))
+        };
+        scope::undefined(&unit.tree, &|name| meant.iter().any(|other| other == name) || given(name), found);
     }
     if unit.kind == UnitKind::Template {
         library::check_library(view, found);

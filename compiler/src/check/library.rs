@@ -73,7 +73,11 @@ fn is_source(view: &View<'_>) -> bool {
     })
 }
 
-/// Every name that a file gives to any other: what it binds, named arguments, keys of `context` and `defaults`.
+/// What stands before a name that `defaults` gives, among the names of a file: an include of a settings file gives such.
+pub const DEFAULT: &str = "defaults ";
+
+/// Every name that a file gives to any other: what it binds, named arguments, keys of `context` and `defaults`. Those of `defaults`
+/// stand once more behind [`DEFAULT`].
 pub fn names_of(tree: &Tree, names: &mut HashSet<String>) {
     names.extend(bindings(&tree.template).into_iter().map(|b| b.name.to_owned()));
     let mut pending = roots(&tree.template);
@@ -83,7 +87,8 @@ pub fn names_of(tree: &Tree, names: &mut HashSet<String>) {
         }
         pending.extend(parts(expr));
     }
-    let mut nodes: Vec<(&Node, bool)> = tree.root.iter().map(|root| (root, false)).collect();
+    // Each with the word that gives its keys.
+    let mut nodes: Vec<(&Node, Option<&str>)> = tree.root.iter().map(|root| (root, None)).collect();
     while let Some((node, gives)) = nodes.pop() {
         match &node.kind {
             NodeKind::Choice(all) => nodes.extend(all.iter().map(|n| (n, gives))),
@@ -91,10 +96,14 @@ pub fn names_of(tree: &Tree, names: &mut HashSet<String>) {
             NodeKind::Mapping(map) => {
                 for entry in &map.entries {
                     let key = entry.key.text();
-                    if gives {
+                    if gives.is_some() {
                         names.extend(key.as_ref().map(|k| k.clone().into_owned()));
                     }
-                    nodes.push((&entry.value, matches!(key.as_deref(), Some("context" | "defaults"))));
+                    if gives == Some("defaults") {
+                        names.extend(key.as_ref().map(|k| format!("{DEFAULT}{k}")));
+                    }
+                    let word = ["context", "defaults"].into_iter().find(|word| key.as_deref() == Some(word));
+                    nodes.push((&entry.value, word));
                 }
             }
             _ => {}

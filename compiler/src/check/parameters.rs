@@ -18,6 +18,7 @@ use crate::{
     syntax::{Node, NodeKind, ScalarStyle, template::Template},
     types::{Constraint, Map, Param, Signature, Type, Value, decode::decode},
 };
+use std::cmp::Ordering;
 
 rule! {
     /// A parameter does not exist.
@@ -205,6 +206,32 @@ fn renders(function: &Function<'_>, signature: &Signature) -> bool {
         })
 }
 
+/// Words of [`MEANT`] that hardly any template has for a variable.
+const OF_FILES: [&str; 9] = [
+    "owner",
+    "dirmode",
+    "filemode",
+    "createdirs",
+    "create_dirs",
+    "make_dirs",
+    "mkdirs",
+    "permissions",
+    "perms",
+];
+
+/// Whether a key is a parameter with one letter wrong, and nothing that a template's variable may be called beside it: `node` and
+/// `mode`, `users` and `user` are alike on purpose.
+fn is_slip(key: &str, param: &str) -> bool {
+    if strsim::damerau_levenshtein(key, param) != 1 {
+        return false;
+    }
+    match key.len().cmp(&param.len()) {
+        Ordering::Equal => key.len() > 5 || strsim::hamming(key, param).is_ok_and(|letters| letters == 2),
+        Ordering::Less => key.len() > 4 && !param.starts_with(key),
+        Ordering::Greater => key.len() > 5 && !key.starts_with(param) && !key.ends_with(param),
+    }
+}
+
 /// What people write for parameters of another name: words of other tools, of older versions, of the shell.
 const MEANT: [(&str, &str); 21] = [
     ("owner", "user"),
@@ -306,7 +333,7 @@ impl<'t> Binder<'_, 't> {
             let earlier = self
                 .given
                 .iter()
-                .find(|g| g.name == param.name && g.key != key && !self.exclusive(g.span, span))
+                .find(|g| g.name == param.name && g.key != key && self.together(g.span, span))
                 .map(|g| (g.key.clone(), g.span));
             if let Some((other, at)) = earlier {
                 let message = format!("`{other}` and `{key}` are two names of one parameter");
@@ -367,8 +394,15 @@ impl<'t> Binder<'_, 't> {
             .find(|(wrong, right)| *wrong == key && (own.contains(right) || GENERIC.contains(right)))
             .map(|(_, right)| *right)
             .or_else(|| nearest(key, candidates));
-        if self.renders && meant.is_none() {
+        // A template takes variables of any name.
+        if self.renders && !meant.is_some_and(|near| is_slip(key, near)) {
             self.loose_variable(key, argument);
+            if let Some(near) = meant.filter(|_| OF_FILES.contains(&key))
+                && let Some(found) = self.diagnostics.last_mut()
+            {
+                found.severity = Severity::Warning;
+                found.help = Some(format!("did you mean `{near}`? A variable stands under `context`"));
+            }
             return;
         }
         self.meant.extend(meant.map(str::to_owned));
@@ -411,8 +445,8 @@ impl<'t> Binder<'_, 't> {
         self.bound.args.insert("defaults".to_owned(), Value::Map(variables));
     }
 
-    fn exclusive(&self, a: Span, b: Span) -> bool {
-        !self.template.blocks.is_empty() && self.template.exclusive(a.start, b.start)
+    fn together(&self, a: Span, b: Span) -> bool {
+        self.template.blocks.is_empty() || self.template.together(a.start, b.start)
     }
 
     fn is_given(&self, name: &str) -> bool {
@@ -474,7 +508,7 @@ impl<'t> Binder<'_, 't> {
                 self.given.iter().filter(|g| names.contains(&&*g.name)).map(|g| (&*g.name, g.span)).collect();
             given.sort_by_key(|(_, span)| (span.file, span.start));
             for (index, (name, span)) in given.iter().enumerate() {
-                let clash = given[..index].iter().find(|(n, at)| n != name && !self.exclusive(*at, *span));
+                let clash = given[..index].iter().find(|(n, at)| n != name && self.together(*at, *span));
                 if let Some((other, at)) = clash {
                     let message = format!("`{other}` and `{name}` exclude each other");
                     self.diagnostics.push(
@@ -494,7 +528,7 @@ impl<'t> Binder<'_, 't> {
         let Some(names) = self.bound.names else { return };
         let Some(primary) = self.signature.primary() else { return };
         if let Some((name, _)) = &self.bound.name
-            && !self.exclusive(name.key.span, names.key.span)
+            && self.together(name.key.span, names.key.span)
         {
             let mut diagnostic = Diagnostic::new(
                 &CONFLICTING_PARAMETERS,
@@ -509,7 +543,7 @@ impl<'t> Binder<'_, 't> {
         }
         let own = self.given.iter().find(|g| g.name == primary.name).map(|g| (g.key.clone(), g.span));
         if let Some((name, span)) = own
-            && !self.exclusive(span, names.key.span)
+            && self.together(span, names.key.span)
         {
             let message = format!("`names` gives each state its `{name}`, so this one would be lost");
             self.diagnostics.push(

@@ -37,6 +37,8 @@ pub struct Source {
     pub span: Span,
     /// The variables that the state gives it, with their places.
     pub given: Vec<(String, Span)>,
+    /// Keys of the state: those that are no parameters are variables too.
+    pub loose: Vec<String>,
     /// Whether it may be given more.
     pub open: bool,
 }
@@ -107,6 +109,7 @@ fn arguments(entries: &[&Entry], mut open: bool, constants: &Constants, found: &
         open |= !names(&entry.value, &mut given);
     }
     open |= entries.iter().any(|e| e.key.text().is_none());
+    let loose: Vec<String> = entries.iter().filter_map(|e| Some(e.key.text()?.into_owned())).collect();
     let partial =
         open || ["include_pat", "exclude_pat", "maxdepth"].iter().any(|name| named(name).next().is_some());
     for (source, span) in
@@ -118,7 +121,8 @@ fn arguments(entries: &[&Entry], mut open: bool, constants: &Constants, found: &
             (!path.contains(['?', '|'])).then(|| path.trim_matches('/').to_owned())
         });
         if let Some(path) = path.filter(|path| !path.is_empty()) {
-            found.push(Source { path, span, partial, given: given.clone(), open });
+            let loose = loose.clone();
+            found.push(Source { path, span, partial, given: given.clone(), loose, open });
         }
     }
 }
@@ -246,6 +250,7 @@ fn callable(template: &Template) -> Vec<&str> {
 fn is_given(view: &View<'_>, source: &Source, name: &str) -> bool {
     OF_FILES.iter().take(if view.is_foreign() { 6 } else { 2 }).any(|known| **known == *name)
         || source.given.iter().any(|(given, _)| given == name)
+        || source.loose.iter().any(|key| key == name)
 }
 
 /// The finding about a name that is a slip in the rendered file itself.

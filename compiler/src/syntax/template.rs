@@ -209,6 +209,13 @@ impl Template {
         })
     }
 
+    /// Whether one of two places is taken wherever the other is. Of two that stand in different blocks nothing is known: what they ask may
+    /// never be true together.
+    pub fn together(&self, a: u32, b: u32) -> bool {
+        let (one, other) = (self.arms_at(a), self.arms_at(b));
+        one.iter().all(|arm| other.contains(arm)) || other.iter().all(|arm| one.contains(arm))
+    }
+
     /// Whether a place lies in a loop's body.
     pub fn in_loop(&self, offset: u32) -> bool {
         self.arms_at(offset)

@@ -35,6 +35,9 @@ pub(crate) struct Running {
     /// With `watch`: whether it is reloaded instead of restarted.
     #[arg(default = false)]
     reload: bool,
+    /// With `watch`: whether it is restarted.
+    #[arg(inert = "a watched service is restarted unless it is reloaded")]
+    restart: Option<bool>,
     /// With `watch`: whether it is stopped and started instead of restarted.
     #[arg(default = false)]
     full_restart: bool,

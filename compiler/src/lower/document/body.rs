@@ -182,7 +182,7 @@ impl<'r> Reader<'r> {
                         return;
                     }
                     [first, rest @ ..] => {
-                        let exclusive = rest.iter().all(|w| self.exclusive(first.span, w.span));
+                        let exclusive = rest.iter().all(|w| !self.together(first.span, w.span));
                         if !rest.is_empty() && exclusive {
                             // One function for each branch, all with these arguments.
                             for word in rest {
@@ -407,8 +407,8 @@ impl<'r> Reader<'r> {
         self.report(diagnostic);
     }
 
-    fn exclusive(&self, a: Span, b: Span) -> bool {
-        !self.template.blocks.is_empty() && self.template.exclusive(a.start, b.start)
+    fn together(&self, a: Span, b: Span) -> bool {
+        self.template.blocks.is_empty() || self.template.together(a.start, b.start)
     }
 
     /// Duplicates are looked for when all arguments are known.
@@ -418,7 +418,7 @@ impl<'r> Reader<'r> {
             let Some(name) = argument.key.text() else { continue };
             let earlier = seen.entry(name.clone()).or_default();
             let span = argument.key.span;
-            let clash = earlier.iter().find(|e| !self.exclusive(**e, span)).copied();
+            let clash = earlier.iter().find(|e| self.together(**e, span)).copied();
             earlier.push(span);
             if let Some(clash) = clash {
                 let help = if requisite_of_key(&name).is_some() {
