@@ -39,7 +39,7 @@ rule! {
     /// ```
     pub MACRO_ARGUMENTS = "Z0420", "macro-arguments", Error;
 
-    /// A function that a template calls is given too many arguments, too few, or one of a wrong type.
+    /// A function that a template calls is given too many arguments, too few, one that it does not have, or one of a wrong type.
     ///
     /// ```yaml
     /// {% if salt['file.file_exists']() %}

@@ -6,7 +6,7 @@ use super::{
     ty::{Field, Ty, overlaid},
 };
 use crate::{
-    diagnostic::Diagnostic,
+    diagnostic::{Diagnostic, nearest},
     source::Span,
     syntax::expression::{Argument, ExprKind},
     target,
@@ -24,6 +24,7 @@ impl<'t> Engine<'_, 't> {
         };
         let ty = |index: Option<usize>| index.and_then(|i| given.get(i)).cloned();
         let data = self.world.data;
+        self.keywords(name, args);
         match name {
             "pillar.get" | "settings.get" | "pillar.fetch" | "grains.get" | "grains.fetch" | "facts.get" => {
                 let root = match name.split_once('.').map(|(module, _)| module) {
@@ -64,8 +65,14 @@ impl<'t> Engine<'_, 't> {
                 };
                 let base = argument(4, "base").and_then(|i| args.get(i)).map(|a| &a.value.kind);
                 let place = argument(3, "default").and_then(|i| args.get(i)).map(|a| a.value.span);
-                let grain = argument(1, "grain").and_then(|i| args.get(i)).map(|a| &a.value.kind);
+                let grain = argument(1, "grain").and_then(|i| args.get(i)).map(|a| &a.value);
                 if name == "grains.filter_by" {
+                    if let Some(grain) = grain
+                        && let Some(path) = literal(Some(&grain.kind))
+                    {
+                        self.path(&data.grains, path, grain.span);
+                    }
+                    let grain = grain.map(|g| &g.kind);
                     self.rows(&table, grain, [(default, place), (literal(base), None)]);
                 }
                 chosen(&table, merge, default, base)
@@ -109,6 +116,26 @@ impl<'t> Engine<'_, 't> {
                     }
                 }
                 answer(name)
+            }
+        }
+    }
+
+    /// Names of arguments that functions of the environment do not have. Salt stops there with an error; only slips of
+    /// names that exist are said, as versions differ.
+    fn keywords(&mut self, name: &str, args: &[Argument]) {
+        let Some((_, known)) = KEYWORDS.iter().find(|(function, _)| *function == name) else { return };
+        if name.split_once('.').is_some_and(|(module, _)| self.world.around.is_custom(module)) {
+            return;
+        }
+        for (word, span) in args.iter().filter_map(|a| a.name.as_ref()) {
+            if known.contains(&word.as_str()) {
+                continue;
+            }
+            if let Some(near) = nearest(word, known.iter().copied()) {
+                let message = format!("`{name}` has no argument `{word}`");
+                self.push(
+                    Diagnostic::new(&super::arguments::WRONG_ARGUMENT, *span, message).did_you_mean(near),
+                );
             }
         }
     }
@@ -221,6 +248,13 @@ impl<'t> Engine<'_, 't> {
         self.push(diagnostic);
     }
 }
+
+/// Arguments of functions that the environment answers, as far as Salt's take no others.
+const KEYWORDS: [(&str, &[&str]); 3] = [
+    ("pillar.get", &["key", "default", "merge", "merge_nested_lists", "delimiter", "pillarenv", "saltenv"]),
+    ("grains.get", &["key", "default", "delimiter", "ordered"]),
+    ("grains.filter_by", &["lookup_dict", "grain", "merge", "default", "base"]),
+];
 
 /// The text that an expression is.
 fn literal(expr: Option<&ExprKind>) -> Option<&str> {
