@@ -2,7 +2,7 @@
 
 use super::{
     functions::list_of,
-    walk::{roots, visit},
+    walk::{bindings, roots, visit},
 };
 use crate::{
     diagnostic::{Applicability, Diagnostic, Severity, nearest},
@@ -55,7 +55,8 @@ rule! {
 
     /// A template calls a function through `salt[…]` that does not exist.
     ///
-    /// Rendering fails on every peel. A name that is near to nothing may come from a custom module outside of the
+    /// Rendering fails on every peel, and so it does where the name is no text in brackets: `salt('pillar.get')(…)`,
+    /// `salt[pillar.get](…)`. A name that is near to nothing may come from a custom module outside of the
     /// project, and is a warning.
     ///
     /// ```yaml
@@ -406,6 +407,10 @@ pub fn check_calls(tree: &Tree, registry: &Registry, custom: &Custom<'_>, diagno
                 if let Some((name, span)) = exec_name(callee) {
                     check_exec(&name, span, registry, custom, diagnostics);
                     check_arguments(&name, args, registry, custom, diagnostics);
+                } else if let Some(diagnostic) = written_wrong(expr)
+                    && bindings(&tree.template).iter().all(|b| !is_data(b.name))
+                {
+                    diagnostics.push(diagnostic);
                 }
             }
             _ => {}
@@ -465,6 +470,44 @@ pub fn exec_name(callee: &Arc<Expr>) -> Option<(String, Span)> {
         },
         _ => None,
     }
+}
+
+/// Names that a file may bind anew, so that they are no longer what they are elsewhere.
+fn is_data(name: &str) -> bool {
+    ENVIRONMENT_FUNCTIONS.iter().any(|f| f.split_once('.').is_some_and(|(module, _)| module == name))
+        || name == "salt"
+}
+
+/// Ways to write `salt['pillar.get'](…)` that call nothing: `salt('pillar.get')(…)` and `salt[pillar.get](…)`.
+fn written_wrong(expr: &Arc<Expr>) -> Option<Diagnostic> {
+    let ExprKind::Call { callee, args: outer } = &expr.kind else { return None };
+    let is_salt = |e: &Arc<Expr>| matches!(&e.kind, ExprKind::Name(n) if n == "salt");
+    let (name, span, message, replacement) = match &callee.kind {
+        // What is called is the answer, so the inner call can mean nothing but a look-up.
+        ExprKind::Call { callee: inner, args } if is_salt(inner) => {
+            let [Argument { name: None, spread: false, value }] = args.as_slice() else { return None };
+            let ExprKind::Literal(Value::Str(name)) = &value.kind else { return None };
+            let message = "`salt` is no function: functions are looked up in it by their names";
+            (name.clone(), callee.span, message, format!("salt['{name}']"))
+        }
+        ExprKind::Index { object, index } if is_salt(object) => {
+            let ExprKind::Attribute { object: module, name, .. } = &index.kind else { return None };
+            let ExprKind::Name(module) = &module.kind else { return None };
+            let name = format!("{module}.{name}");
+            let message = "The name of a function in `salt[…]` is a text, in quotes";
+            (name.clone(), index.span, message, format!("'{name}'"))
+        }
+        _ => return None,
+    };
+    // Only names that exist: anything else may be a variable of the tree's own.
+    if !ENVIRONMENT_FUNCTIONS.contains(&name.as_str()) || outer.iter().any(|a| a.spread) {
+        return None;
+    }
+    Some(
+        Diagnostic::new(&UNKNOWN_EXEC_FUNCTION, span, message)
+            .help(format!("write `salt['{name}'](…)`"))
+            .fix(format!("write `{replacement}`"), Applicability::Unsafe, span, replacement),
+    )
 }
 
 fn check_exec(
