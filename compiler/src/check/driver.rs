@@ -13,7 +13,7 @@ use crate::{
     diagnostic::{Diagnostic, FileCounts, Rule, Severity},
     infer,
     modules::{CustomModules, is_module},
-    project::{Project, TreeKind},
+    project::{CONFIG_FILE, Project, TreeKind},
     settings::{Inferred, Schema},
     source::FileId,
     types::Registry,
@@ -106,10 +106,11 @@ fn check_workspace(
         .collect();
     let unreadable_ids: HashSet<FileId> =
         unreadable.iter().filter_map(|f| project.files().by_path(&f.path)).map(|f| f.id).collect();
+    let config = project.files().by_path(CONFIG_FILE).map(|file| file.id);
     let others = |file: &FileId| {
         unreadable_ids.contains(file)
             || modules.contains_key(file)
-            || (options.paths.is_empty() && facts.contains(file))
+            || (options.paths.is_empty() && (facts.contains(file) || config == Some(*file)))
     };
     diagnostics.retain(|d| wanted.contains_key(&d.span.file) || others(&d.span.file));
     for index in wanted.values() {
@@ -262,9 +263,10 @@ pub(super) fn check_unit(view: &View<'_>, world: &infer::World<'_>, found: &mut 
     sources::check_given(view, found);
     for state in unit.summary.states.iter().chain(&unit.summary.extends) {
         for function in &state.functions {
-            // What is missing may come from an `extend` in another file.
+            // What is missing may come from an `extend` in another file, and so may another name than the id.
             let extended = |d: &&Diagnostic| {
-                *d.rule == parameters::MISSING_PARAMETER && view.is_extended(state, function)
+                (*d.rule == parameters::MISSING_PARAMETER || d.span == state.span)
+                    && view.is_extended(state, function)
             };
             let before = found.len();
             found.extend(function.diagnostics.iter().filter(|d| !extended(d)).cloned());

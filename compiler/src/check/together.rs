@@ -58,6 +58,10 @@ pub fn check_together(
         tops.push((!files.open).then_some(all));
         starts.extend(files.groups.iter().cloned());
     }
+    for (_, target) in workspace.project.config().nodegroups.iter() {
+        found.extend(target.check_facts());
+        found.extend(infer::judge_target(data, target));
+    }
     found.extend(data.inferred.top_findings.iter().cloned());
     found.extend(data.inferred.selections.iter().flat_map(|s| infer::judge_target(data, &s.target)));
     // Each file is applied with what it includes, whoever applies it.

@@ -41,7 +41,7 @@ fn fact(data: &Data, conditions: &[Condition], span: Span) -> Option<Diagnostic>
     };
     let mut found = match known {
         None => {
-            let near = typo(name, data::grain_names())?;
+            let near = typo(name, data::grain_names()).or_else(|| without_underscores(name))?;
             Diagnostic::new(&UNKNOWN_FACT_IN_TARGET, span, format!("There is no grain `{name}`"))
                 .help(format!("did you mean `{near}`?"))
         }
@@ -61,12 +61,21 @@ fn fact(data: &Data, conditions: &[Condition], span: Span) -> Option<Diagnostic>
     Some(found)
 }
 
+/// The grain of whose name only the underscores are missing: `osfamily`.
+fn without_underscores(name: &str) -> Option<&'static str> {
+    data::grain_names().find(|grain| name.len() > 5 && grain.contains('_') && grain.replace('_', "") == name)
+}
+
 fn setting(data: &Data, conditions: &[Condition], span: Span) -> Option<Diagnostic> {
     // The last condition has the longest path; each key must be there.
-    let condition = conditions.first()?;
+    let condition = conditions.last()?;
     let mut current = data.settings.clone();
     for (index, key) in condition.path.iter().enumerate() {
+        // Below a map stands one of its keys; below anything else, a value with colons.
         let Ty::Record(record) = current.shown() else { return None };
+        if index > 0 && key.contains(['*', '?', '[']) {
+            return None;
+        }
         match record.fields.get(key.as_str()) {
             Some(field) => current = field.ty.clone(),
             None if record.openness == Openness::Open => return None,
