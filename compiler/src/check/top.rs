@@ -1,23 +1,23 @@
 //! Top files: which targets get which files.
 
 use super::{
-    references::check_name,
+    references::{check_name, is_written},
     workspace::{Unit, Workspace},
 };
 use crate::{
-    diagnostic::{Diagnostic, Severity},
+    diagnostic::{Diagnostic, Severity, nearest},
     project::TreeKind,
     rule,
     settings::Selection,
     source::Span,
-    syntax::{Entry, Node, NodeKind},
+    syntax::{Entry, Mapping, Node, NodeKind},
     target::{Form, Target},
 };
 
 rule! {
     /// A top file does not have the shape `environment: {target: [refs]}`.
     ///
-    /// What has another shape selects nothing.
+    /// What has another shape selects nothing; nor does an environment or a kind of match that is misspelt.
     ///
     /// ```yaml
     /// -- states/top.zy --
@@ -76,12 +76,58 @@ pub fn check_top(
         for entry in &mapping.entries {
             // The name of an environment may be computed (`{{ saltenv }}`); the base is the best guess then.
             let env = entry.key.text().map_or_else(|| unit.env.to_string(), |t| t.into_owned());
+            if let Some(diagnostic) = misspelt_environment(workspace, unit, &env, entry.key.span, mapping) {
+                // Whatever it names is not reached, which would be said of each of its files.
+                files.open = true;
+                diagnostics.push(diagnostic);
+            }
             for value in choices(&entry.value) {
                 check_environment(workspace, unit, kind, &env, value, &mut files, diagnostics);
             }
         }
     }
     files
+}
+
+/// The finding about an environment that is nearly one of the project's, where that one does not stand beside it.
+fn misspelt_environment(
+    workspace: &Workspace<'_>,
+    unit: &Unit,
+    env: &str,
+    span: Span,
+    top: &Mapping,
+) -> Option<Diagnostic> {
+    let known: Vec<&str> = workspace.project.environments().collect();
+    if known.contains(&env) || !is_written(unit, span, env) {
+        return None;
+    }
+    let near = nearest(env, known)?;
+    if top.entries.iter().any(|entry| entry.key.text().as_deref() == Some(near)) {
+        return None;
+    }
+    let mut diagnostic =
+        Diagnostic::new(&TOP_SHAPE, span, format!("There is no environment `{env}`")).did_you_mean(near);
+    if workspace.is_foreign(unit) {
+        // A Salt tree: its environments are in the master's configuration.
+        diagnostic.severity = Severity::Warning;
+    }
+    Some(diagnostic)
+}
+
+/// The finding about a kind of match that is misspelt. Other words may be matchers of the site's own.
+fn misspelt_match(workspace: &Workspace<'_>, unit: &Unit, word: &str, span: Span) -> Option<Diagnostic> {
+    /// Those of Salt that are not known here.
+    const OTHERS: [&str; 5] = ["cache", "compound_pillar_exact", "data", "pillar_exact", "range"];
+    if OTHERS.contains(&word) || !is_written(unit, span, word) {
+        return None;
+    }
+    let near = nearest(word, Form::WORDS.iter().copied())?;
+    let message = format!("There is no kind of match `{word}`, so this target matches nothing");
+    let mut diagnostic = Diagnostic::new(&TOP_SHAPE, span, message).did_you_mean(near);
+    if workspace.is_foreign(unit) {
+        diagnostic.severity = Severity::Warning;
+    }
+    Some(diagnostic)
 }
 
 fn choices(node: &Node) -> Vec<&Node> {
@@ -161,7 +207,9 @@ fn check_target(
                 NodeKind::Mapping(mapping) => {
                     for option in &mapping.entries {
                         match (option.key.text().as_deref(), option.value.text()) {
-                            (Some("match"), word) => form = Some(word.map(|w| w.into_owned())),
+                            (Some("match"), word) => {
+                                form = Some(word.map(|w| (w.into_owned(), option.value.span)));
+                            }
                             (Some("ignore_missing"), _) => files.open = true,
                             _ => {}
                         }
@@ -193,9 +241,12 @@ fn check_target(
     let form = match form {
         // A form that is computed.
         Some(None) => return,
-        Some(Some(word)) => match Form::of_word(&word) {
+        Some(Some((word, span))) => match Form::of_word(&word) {
             Some(form) => form,
-            None => return,
+            None => {
+                diagnostics.extend(misspelt_match(workspace, unit, &word, span));
+                return;
+            }
         },
         None => Form::Compound,
     };
