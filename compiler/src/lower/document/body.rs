@@ -249,7 +249,10 @@ impl<'r> Reader<'r> {
             key.span,
             format!("`{module}` names no function in {}", label(id)),
         );
-        let help = if requisite_of_key(module).is_some() || super::super::attributes::is_generic(module) {
+        let is_extend = id.text().is_some_and(|text| matches!(&*text, "extends" | "extended" | "extension"));
+        let help = if is_extend {
+            "did you mean `extend:`? What stands below it changes the states of included files".to_owned()
+        } else if requisite_of_key(module).is_some() || super::super::attributes::is_generic(module) {
             format!(
                 "`{module}` is a parameter: it stands in the list below a function, with a dash before it"
             )
