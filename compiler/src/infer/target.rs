@@ -76,6 +76,10 @@ fn setting(data: &Data, conditions: &[Condition], span: Span) -> Option<Diagnost
         if index > 0 && key.contains(['*', '?', '[']) {
             return None;
         }
+        // Dots may part keys, too.
+        if key.contains('.') {
+            return None;
+        }
         match record.fields.get(key.as_str()) {
             Some(field) => current = field.ty.clone(),
             None if record.openness == Openness::Open => return None,
