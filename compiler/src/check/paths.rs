@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Modules whose primary parameter, where it is a path, is one of the machine's.
-const MODULES: [&str; 3] = ["archive", "file", "ini"];
+const MODULES: [&str; 4] = ["archive", "file", "ini", "mount"];
 
 /// Parameters that the tools behind them refuse unless they are absolute.
 const PARAMETERS: [(&str, &str); 7] = [
@@ -28,8 +28,12 @@ pub fn relative(view: &View<'_>, found: &mut Vec<Diagnostic>) {
             let Some(name) = function.name.as_ref() else { continue };
             arguments(&name.module, function, found);
             let Some(primary) = path_of(view.registry(), name) else { continue };
-            values(primary.name.as_ref(), &function.names, found);
-            let id = state.id.text().filter(|id| function.names.is_empty() && is_relative(id));
+            // Swap space is mounted at `swap` or `none`.
+            let is_wrong = |path: &str| is_relative(path) && (name.module != "mount" || path.contains('/'));
+            let names: Vec<_> =
+                function.names.iter().filter(|(n, _)| n.text().is_some_and(is_wrong)).cloned().collect();
+            values(primary.name.as_ref(), &names, found);
+            let id = state.id.text().filter(|id| function.names.is_empty() && is_wrong(id));
             // An `extend` elsewhere may give the name.
             if let Some(id) = id.filter(|_| !view.is_extended(state, function)) {
                 let message = format!("`{name}` takes the id for its path, and `{id}` is none");
@@ -51,7 +55,9 @@ fn path_of<'r>(registry: &'r Registry, name: &FunctionName) -> Option<&'r Param>
 
 /// Whether a name can be no name of a function: it takes absolute paths, and this is none.
 pub(super) fn cannot_be_named(registry: &Registry, function: &FunctionDecl, name: &str) -> bool {
-    is_relative(name) && function.name.as_ref().is_some_and(|f| path_of(registry, f).is_some())
+    is_relative(name)
+        && function.name.as_ref().is_none_or(|f| f.module != "mount")
+        && function.name.as_ref().is_some_and(|f| path_of(registry, f).is_some())
 }
 
 /// Reports arguments of a function that are relative paths.

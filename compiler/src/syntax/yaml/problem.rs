@@ -123,6 +123,17 @@ rule! {
     pub SECOND_DOCUMENT = "Z0018", "second-document", Error;
 }
 
+/// The tag that was meant: nearly its letters, or another word for what it does.
+fn nearest_tag(tag: &str) -> Option<&'static str> {
+    let lower = tag.to_ascii_lowercase();
+    if lower.starts_with("!encrypt")
+        || matches!(&*lower, "!crypt" | "!crypted" | "!secret" | "!sealed" | "!enc")
+    {
+        return Some("!encrypted");
+    }
+    nearest(&lower, ["!encrypted"])
+}
+
 /// A line of the text: its range without the line break, and the column of its first character.
 #[derive(Clone)]
 pub(super) struct Line {
@@ -215,7 +226,7 @@ pub(in crate::syntax) fn report(
         ProblemKind::UnknownTag(name) => {
             let place = span(problem.at.clone());
             let found = Diagnostic::new(&BAD_TAG, place, format!("There is no tag `{name}`"));
-            return match nearest(name, ["!encrypted"]) {
+            return match nearest_tag(name) {
                 Some(near) => found.did_you_mean(near),
                 None => found.help("Quote the text when no tag is meant"),
             };
