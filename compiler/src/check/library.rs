@@ -123,6 +123,6 @@ mod tests {
         names_of(&crate::syntax::parse(FileId(0), &text.into()), &mut names);
         let mut names: Vec<String> = names.into_iter().collect();
         names.sort();
-        assert_eq!(names, ["a", "b", "c", "d", "e", "m"]);
+        assert_eq!(names, ["a", "b", "c", "d", "defaults e", "e", "m"]);
     }
 }

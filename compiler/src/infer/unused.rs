@@ -53,18 +53,22 @@ impl Engine<'_, '_> {
     pub(super) fn unused(&mut self) {
         let template = &self.tree.template;
         let mut bound = Vec::new();
+        let mut shadows = Vec::new();
         for statement in &template.statements {
             match &statement.kind {
                 StatementKind::Set { targets, .. } => {
-                    bound.extend(
-                        targets.iter().filter(|(n, _)| !n.contains('.')).map(|(n, s)| (n.as_str(), *s)),
-                    );
+                    // Of what is taken apart, some may not be wanted.
+                    let wanted =
+                        targets.len() > 1 && targets.iter().any(|(n, _)| self.used.contains(n.as_str()));
+                    let names = targets.iter().filter(|(n, _)| !n.contains('.'));
+                    let names = names.map(|(n, s)| (n.as_str(), *s));
+                    if wanted { shadows.extend(names) } else { bound.extend(names) }
                 }
                 StatementKind::ImportData { name, .. } => bound.push((name.0.as_str(), name.1)),
                 _ => {}
             }
         }
-        let mut shadows = bound.clone();
+        shadows.extend(bound.iter().copied());
         for block in &template.blocks {
             match &block.kind {
                 BlockKind::Set { name, .. } | BlockKind::Load { name, .. } => {
@@ -103,12 +107,13 @@ impl Engine<'_, '_> {
     }
 
     fn shadowed(&mut self, bound: &[(&str, crate::source::Span)]) {
+        // The names that a Salt tree may use for its own variables are those that Salt does not have.
+        let is_salt = self.unit.tree_path.rsplit('.').next() == Some("sls");
         let mut seen = HashSet::new();
         for (name, span) in bound {
-            // The names that a Salt tree may use for its own variables are those that Salt does not have.
             let severity = match *name {
                 "grains" | "pillar" | "salt" | "loop" => Severity::Warning,
-                "facts" | "settings" | "zester" | "basket" => Severity::Hint,
+                "facts" | "settings" | "zester" | "basket" if !is_salt => Severity::Hint,
                 _ => continue,
             };
             if !seen.insert(*name) {

@@ -56,6 +56,9 @@ pub(crate) struct Extracted {
     enforce_toplevel: bool,
     /// A path whose existence means that nothing is to do.
     if_missing: Option<Path>,
+    /// What older versions of Salt called `user`.
+    #[arg(inert = "Salt does not read it any more; use `user`")]
+    archive_user: Option<String>,
     /// Owner of what is extracted.
     user: Option<User>,
     /// Group of what is extracted.
