@@ -132,7 +132,7 @@ impl<'t> Engine<'_, 't> {
             .collect();
         if let Some(first) = missing.first() {
             let message =
-                format!("The macro `{}` prints `{first}`, and this call does not give it", makro.name);
+                format!("The macro `{}` needs `{first}`, and this call does not give it", makro.name);
             self.push(
                 Diagnostic::new(&MACRO_ARGUMENTS, expr.span, message)
                     .label(makro.span, "the macro is defined here")

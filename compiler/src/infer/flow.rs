@@ -576,6 +576,14 @@ impl<'t> Engine<'_, 't> {
                 needed.extend(free_in(expr));
             }
         }
+        // So does what a loop of its own goes through.
+        for block in template.blocks.iter().skip(index + 1).take_while(|b| b.span.start < body.end) {
+            if let BlockKind::For { iterable, .. } = &block.kind
+                && block.parent.is_some_and(|(parent, _)| parent == index)
+            {
+                needed.extend(free_in(iterable));
+            }
+        }
         MacroTy {
             name: name.0.clone(),
             span: name.1,
