@@ -188,7 +188,9 @@ pub fn managed_twice(unit: &Unit, diagnostics: &mut Vec<Diagnostic>) {
                 n.module == "file"
                     && matches!(n.function.as_str(), "managed" | "symlink" | "absent" | "serialize")
             });
-            if !whole || function.open || is_guarded(function) {
+            // What is merged into the file leaves room for others.
+            let merges = function.arguments.iter().any(|a| a.name == "merge_if_exists");
+            if !whole || merges || function.open || is_guarded(function) {
                 continue;
             }
             let places: Vec<(Option<&str>, Span)> = if function.names.is_empty() {
