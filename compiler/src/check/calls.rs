@@ -5,7 +5,7 @@ use super::{
     walk::{bindings, roots, visit},
 };
 use crate::{
-    diagnostic::{Applicability, Diagnostic, Severity, nearest},
+    diagnostic::{Applicability, Diagnostic, Severity, nearest, nearest_or_longer},
     rule,
     source::Span,
     syntax::{
@@ -431,7 +431,7 @@ fn check_word(
         return;
     }
     let mut diagnostic = Diagnostic::new(rule, span, format!("There is no {kind} `{name}`"));
-    diagnostic = match nearest(name, known.iter().copied()) {
+    diagnostic = match nearest_or_longer(name, known.iter().copied()) {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(
             format!("rename to `{near}`"),
             Applicability::Unsafe,
@@ -444,10 +444,7 @@ fn check_word(
         None if kind == "test" && FILTERS.contains(&name) => {
             diagnostic.help(format!("`{name}` is a filter: write `| {name}`"))
         }
-        None => diagnostic.help(match known.iter().find(|other| name.len() > 2 && other.starts_with(name)) {
-            Some(longer) => format!("did you mean `{longer}`?"),
-            None => format!("the language guide lists all {kind}s"),
-        }),
+        None => diagnostic.help(format!("the language guide lists all {kind}s")),
     };
     diagnostics.push(diagnostic);
 }

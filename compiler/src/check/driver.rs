@@ -263,10 +263,9 @@ pub(super) fn check_unit(view: &View<'_>, world: &infer::World<'_>, found: &mut 
     sources::check_given(view, found);
     for state in unit.summary.states.iter().chain(&unit.summary.extends) {
         for function in &state.functions {
-            // What is missing may come from an `extend` in another file, and so may another name than the id.
+            // What is missing may come from an `extend` in another file.
             let extended = |d: &&Diagnostic| {
-                (*d.rule == parameters::MISSING_PARAMETER || d.span == state.span)
-                    && view.is_extended(state, function)
+                *d.rule == parameters::MISSING_PARAMETER && view.is_extended(state, function)
             };
             let before = found.len();
             found.extend(function.diagnostics.iter().filter(|d| !extended(d)).cloned());

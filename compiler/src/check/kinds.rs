@@ -23,11 +23,9 @@ pub(super) fn unknown_kind(
     let registry = workspace.registry;
     let name = FunctionName::parse(&word.text);
     let module = name.as_ref().map_or(word.text.as_str(), |n| n.module.as_str());
-    let is_word = module.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    if !is_word || module.is_empty() || matches!(module, "sls" | "id" | "name") {
+    if !is_module_word(module) {
         return false;
     }
-    let elsewhere = || registry.elsewhere_modules(FunctionKind::State);
     if registry.has_module(FunctionKind::State, module) {
         let Some(name) = &name else { return false };
         let dot = word.span.start + module.len() as u32;
@@ -36,11 +34,14 @@ pub(super) fn unknown_kind(
         functions::check_function(name, first, second, registry, &workspace.custom, diagnostics);
         return diagnostics.len() > before;
     }
-    if elsewhere().any(|m| m == module) || workspace.custom.contains(module) || targets.has_module(module) {
+    if is_known_elsewhere(workspace, targets, module) {
         return false;
     }
     // Without a likely name the rule about states that do not exist says it better, where it can be said.
-    let Some(near) = nearest(module, registry.modules(FunctionKind::State).chain(elsewhere())) else {
+    let Some(near) = nearest(
+        module,
+        registry.modules(FunctionKind::State).chain(registry.elsewhere_modules(FunctionKind::State)),
+    ) else {
         return false;
     };
     let span = Span { end: word.span.start + module.len() as u32, ..word.span };
@@ -56,6 +57,20 @@ pub(super) fn unknown_kind(
     true
 }
 
+/// Whether a requisite's word can be the name of a module.
+fn is_module_word(module: &str) -> bool {
+    !module.is_empty()
+        && module.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && !matches!(module, "sls" | "id" | "name")
+}
+
+/// Whether a module is Salt's, the site's, or that of some state of the project.
+fn is_known_elsewhere(workspace: &Workspace<'_>, targets: &Targets<'_>, module: &str) -> bool {
+    workspace.registry.elsewhere_modules(FunctionKind::State).any(|m| m == module)
+        || workspace.custom.contains(module)
+        || targets.has_module(module)
+}
+
 /// Warns of a kind of which no state is known. Whether the site has a module of this name elsewhere is not certain.
 pub(super) fn no_such_kind(
     workspace: &Workspace<'_>,
@@ -63,16 +78,10 @@ pub(super) fn no_such_kind(
     word: &KindWord,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let registry = workspace.registry;
     let module = word.text.split('.').next().unwrap_or_default();
-    let is_word = module.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    if !is_word
-        || module.is_empty()
-        || matches!(module, "sls" | "id" | "name")
-        || registry.has_module(FunctionKind::State, module)
-        || registry.elsewhere_modules(FunctionKind::State).any(|m| m == module)
-        || workspace.custom.contains(module)
-        || targets.has_module(module)
+    if !is_module_word(module)
+        || workspace.registry.has_module(FunctionKind::State, module)
+        || is_known_elsewhere(workspace, targets, module)
     {
         return;
     }

@@ -221,8 +221,6 @@ pub struct Includes {
     pub refs: Vec<(Vec<String>, Span, bool)>,
     /// Whether it may include more.
     pub open: bool,
-    /// Whether a ref among them is computed.
-    pub computed: bool,
 }
 
 /// What was found in one file.

@@ -1,6 +1,6 @@
 //! Ids that stand for a function's primary parameter: a run decodes them as its value, so they must be one.
 
-use super::{orchestration::is_step, view::View};
+use super::view::View;
 use crate::{
     diagnostic::Diagnostic,
     types::{FunctionKind, Type, Value, decode::decode_value},
@@ -19,7 +19,6 @@ pub fn check_ids(view: &View<'_>, found: &mut Vec<Diagnostic>) {
             let Some(primary) = signature.and_then(|s| s.primary()) else { continue };
             if matches!(primary.ty, Type::Str | Type::Any | Type::Path)
                 || function.arguments.iter().any(|a| *a.name == *primary.name)
-                || is_step(view.registry(), function)
             {
                 continue;
             }

@@ -15,10 +15,7 @@ use crate::{
     rule,
     source::Span,
     target::{Form, Target},
-    types::{
-        FunctionKind, Registry, Signature, Value,
-        decode::{UNKNOWN_VALUE, decode_value},
-    },
+    types::{FunctionKind, Registry, Signature, decode::UNKNOWN_VALUE},
 };
 use std::collections::HashSet;
 
@@ -144,7 +141,6 @@ pub fn check_orchestrations(
         let before = found.len();
         check_target(workspace, data, unit, function, found);
         check_refs(workspace, unit, function, found);
-        check_id(workspace, state, function, found);
         match function.name.as_ref().map(|name| name.function.as_str()) {
             Some("function") => check_called(workspace, unit, state, function, found),
             Some("runner") => check_runner(workspace, state, function, found),
@@ -201,27 +197,6 @@ fn check_refs(workspace: &Workspace<'_>, unit: &Unit, function: &FunctionDecl, f
     for (name, span) in &refs.values {
         let Some(text) = name.text().filter(|text| !text.contains(',')) else { continue };
         check_name(workspace, unit, TreeKind::States, env, text, *span, found);
-    }
-}
-
-/// An id that is the name of what is called has to be one of the names that there are.
-fn check_id(
-    workspace: &Workspace<'_>,
-    state: &StateDecl,
-    function: &FunctionDecl,
-    found: &mut Vec<Diagnostic>,
-) {
-    let named = function.arguments.iter().any(|a| matches!(a.name.as_str(), "name" | "names"));
-    let (Some(name), false, Some(id)) = (&function.name, named || function.open, state.id.text()) else {
-        return;
-    };
-    let signature = workspace.registry.get(FunctionKind::State, &name.module, &name.function);
-    let Some(primary) = signature.and_then(|s| s.primary()) else { return };
-    if let Err(error) = decode_value(&primary.ty, &Value::from(id), state.span) {
-        let mut finding = error.into_diagnostic(&primary.name);
-        // Requisites name the id too.
-        finding.fixes.clear();
-        found.push(finding);
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::walk::{Binding, bindings, parts, roots};
 use crate::{
-    diagnostic::{Applicability, Diagnostic, Edit, Fix, nearest},
+    diagnostic::{Applicability, Diagnostic, Edit, Fix, nearest_or_longer},
     rule,
     source::Span,
     syntax::{
@@ -274,10 +274,7 @@ pub fn undefined(tree: &Tree, elsewhere: &dyn Fn(&str) -> bool, diagnostics: &mu
         let mut diagnostic =
             Diagnostic::new(&UNDEFINED_VARIABLE, *first, format!("The variable `{name}` is not defined"));
         let candidates = bound.iter().map(|b| b.name).chain(GLOBALS.iter().copied());
-        // What begins like a name is meant more often than not: `own` for `owned`.
-        let longer =
-            || bound.iter().map(|b| b.name).find(|known| name.len() > 2 && known.starts_with(&*name));
-        diagnostic = match nearest(&name, candidates).or_else(longer) {
+        diagnostic = match nearest_or_longer(&name, candidates) {
             Some(near) => {
                 let edits = spans.iter().map(|span| Edit { span: *span, text: near.to_owned() }).collect();
                 let title = format!("rename to `{near}`");

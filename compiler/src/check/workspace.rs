@@ -395,8 +395,8 @@ impl<'a> Workspace<'a> {
             return true;
         }
         let mut includes = self.includes_of(unit);
-        // Calls alone have opened it.
-        includes.open &= unit.summary.includes_open || includes.computed;
+        // Calls alone have opened it, unless a ref is computed: those are left out.
+        includes.open &= unit.summary.includes_open || includes.refs.len() < unit.summary.includes.len();
         self.edges_of(&includes).1
     }
 
@@ -435,7 +435,6 @@ impl<'a> Workspace<'a> {
 
     fn includes_of(&self, unit: &Unit) -> Includes {
         let mut refs = Vec::new();
-        let mut computed = false;
         let mut open = unit.summary.includes_open || unit.summary.open.is_some();
         for include in &unit.summary.includes {
             let env = match &include.env {
@@ -444,13 +443,12 @@ impl<'a> Workspace<'a> {
             };
             let (Some(reference), Some(env)) = (include.name.text(), env) else {
                 open = true;
-                computed = true;
                 continue;
             };
             let found = self.resolve_paths(unit.tree_kind, env, reference, &unit.tree_path);
             refs.push((found, include.span, include.branch.is_empty()));
         }
-        Includes { refs, open, computed }
+        Includes { refs, open }
     }
 
     /// The files a ref names, seen from a file of the tree; none when it names no file.

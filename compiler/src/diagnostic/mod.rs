@@ -158,6 +158,15 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, c)| c)
 }
 
+/// The nearest of `candidates` to a name that certainly is none of them; else one that begins like it: `own` for `owned`.
+pub fn nearest_or_longer<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str, IntoIter: Clone>,
+) -> Option<&'a str> {
+    let mut candidates = candidates.into_iter();
+    nearest(name, candidates.clone()).or_else(|| candidates.find(|c| name.len() > 2 && c.starts_with(name)))
+}
+
 fn plural_of(a: &str, b: &str) -> bool {
     a.strip_suffix('s') == Some(b) || b.strip_suffix('s') == Some(a)
 }
@@ -195,5 +204,9 @@ pub(crate) mod tests {
         assert_eq!(nearest("ngnix", ["apache", "nginx"]), Some("nginx"));
         assert_eq!(nearest("sorce", ["source", "mode"]), Some("source"));
         assert_eq!(nearest("foo", ["bar"]), None);
+        assert_eq!(nearest("uniq", ["sort", "unique"]), None);
+        assert_eq!(nearest_or_longer("uniq", ["sort", "unique"]), Some("unique"));
+        assert_eq!(nearest_or_longer("x", ["xy"]), Some("xy"));
+        assert_eq!(nearest_or_longer("ab", ["abcd"]), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Ask, Engine,
-    report::{is_same_but_separators, meant},
+    report::{known_grain, meant},
     ty::{Field, Openness, Origin, Record, Ty},
 };
 use crate::{
@@ -283,10 +283,7 @@ impl Engine<'_, '_> {
     }
 
     fn unknown_grain(&mut self, key: &str, span: Span, ask: Ask, form: Form) {
-        let names = || super::data::grain_names();
-        // Grains are Salt's own, so no two of them are meant to differ in their separators alone.
-        let joined = || names().find(|name| is_same_but_separators(key, name));
-        let near = super::report::typo(key, names()).or_else(joined);
+        let near = known_grain(key);
         // Whoever gives a default, or asks, expects that some peels do not have it.
         if near.is_none() && (ask == Ask::May || matches!(form, Form::Get | Form::Path)) {
             return;
@@ -301,7 +298,7 @@ impl Engine<'_, '_> {
                 near,
             ),
             None if is_fact_namespace(key) => diagnostic.help(format!("it is a fact: `facts.{key}`")),
-            None => diagnostic.help(match meant(key, &names().collect::<Vec<_>>()) {
+            None => diagnostic.help(match meant(key, &super::data::grain_names().collect::<Vec<_>>()) {
                 Some(near) => format!("a grain of the site's own is known when a file of `facts:` has it; `{near}` is one of all peels"),
                 None => "a grain of the site's own is known when a file of `facts:` has it".to_owned(),
             }),

@@ -1,6 +1,7 @@
 //! How sure a finding is: slips of the pen among names, and what many files say alike.
 
-use crate::diagnostic::{Diagnostic, nearest};
+use super::data::grain_names;
+use crate::diagnostic::{Diagnostic, nearest_or_longer};
 use std::collections::HashMap;
 
 /// The name that was meant, where hardly anything else can have been: one slip in a short name, two in a long one.
@@ -30,12 +31,19 @@ pub(super) fn typo<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>
 
 /// The candidate that was meant by a name that certainly is none of them: the nearest, or one that begins like it.
 pub(super) fn meant<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    let longer = |c: &&str| name.len() > 2 && c.starts_with(name) || c.len() > 2 && name.starts_with(c);
-    nearest(name, candidates.iter().copied()).or_else(|| candidates.iter().copied().find(longer))
+    let shorter = |c: &&str| c.len() > 2 && name.starts_with(c);
+    nearest_or_longer(name, candidates.iter().copied()).or_else(|| candidates.iter().copied().find(shorter))
+}
+
+/// The grain that was meant by a name that is none. Grains are Salt's own, so no two of them are meant to differ in their separators
+/// alone: `osfamily` is a slip.
+pub(super) fn known_grain(name: &str) -> Option<&'static str> {
+    let joined = || grain_names().find(|grain| is_same_but_separators(name, grain));
+    typo(name, grain_names()).or_else(joined)
 }
 
 /// Whether two names differ only in the separators of their words.
-pub(super) fn is_same_but_separators(a: &str, b: &str) -> bool {
+fn is_same_but_separators(a: &str, b: &str) -> bool {
     let letters = |text: &str| -> String { text.chars().filter(|c| !matches!(c, '_' | '-')).collect() };
     letters(a) == letters(b)
 }

@@ -2,8 +2,8 @@
 //! that nothing defines. They would match nobody, and say nothing.
 
 use super::{
-    Data, Engine, data,
-    report::typo,
+    Data, Engine,
+    report::{known_grain, typo},
     ty::{Openness, Origin, Ty},
 };
 use crate::{
@@ -41,7 +41,7 @@ fn fact(data: &Data, conditions: &[Condition], span: Span) -> Option<Diagnostic>
     };
     let mut found = match known {
         None => {
-            let near = typo(name, data::grain_names()).or_else(|| without_underscores(name))?;
+            let near = known_grain(name)?;
             Diagnostic::new(&UNKNOWN_FACT_IN_TARGET, span, format!("There is no grain `{name}`"))
                 .help(format!("did you mean `{near}`?"))
         }
@@ -59,11 +59,6 @@ fn fact(data: &Data, conditions: &[Condition], span: Span) -> Option<Diagnostic>
     };
     found.severity = Severity::Warning;
     Some(found)
-}
-
-/// The grain of whose name only the underscores are missing: `osfamily`.
-fn without_underscores(name: &str) -> Option<&'static str> {
-    data::grain_names().find(|grain| name.len() > 5 && grain.contains('_') && grain.replace('_', "") == name)
 }
 
 fn setting(data: &Data, conditions: &[Condition], span: Span) -> Option<Diagnostic> {
