@@ -17,6 +17,7 @@ use crate::{
     rule,
     source::Span,
     syntax::{
+        Tree,
         expression::{Expr, ExprKind},
         template::{Block, BlockKind, Statement, StatementKind},
     },
@@ -195,7 +196,11 @@ impl<'t> Engine<'_, 't> {
                             self.mutated.extend(args.iter().flat_map(|a| bases(&a.value)));
                         }
                     }
-                    ExprKind::Name(name) if self.macros_change && !GLOBALS.contains(&name.as_str()) => {
+                    // So may one that whoever includes this file has bound.
+                    ExprKind::Name(name)
+                        if !GLOBALS.contains(&name.as_str())
+                            && (self.macros_change || !self.bound.contains_key(name.as_str())) =>
+                    {
                         self.mutated.extend(args.iter().flat_map(|a| bases(&a.value)));
                     }
                     // `defaults.update(x, …)` and its kin change their first argument.
@@ -697,7 +702,7 @@ const CHANGES: [&str; 10] =
     ["append", "extend", "insert", "pop", "remove", "update", "setdefault", "clear", "popitem", "sort"];
 
 /// Whether a template's macros change any value in place.
-pub(super) fn changes_values(tree: &crate::syntax::Tree) -> bool {
+pub(super) fn changes_values(tree: &Tree) -> bool {
     let macros: Vec<Span> = tree
         .template
         .blocks
@@ -710,7 +715,7 @@ pub(super) fn changes_values(tree: &crate::syntax::Tree) -> bool {
     }
     let is_within =
         |span: Span| macros.iter().any(|block| block.start <= span.start && span.end <= block.end);
-    let sets_member = |statement: &&Statement| match &statement.kind {
+    let sets_member = |statement: &Statement| match &statement.kind {
         StatementKind::Set { targets, .. } => targets.iter().any(|(target, _)| target.contains('.')),
         _ => false,
     };
@@ -731,7 +736,7 @@ pub(super) fn changes_values(tree: &crate::syntax::Tree) -> bool {
         });
         found
     };
-    tree.template.statements.iter().filter(|s| is_within(s.span)).any(|s| sets_member(&s))
+    tree.template.statements.iter().filter(|s| is_within(s.span)).any(sets_member)
         || crate::check::walk::roots(&tree.template)
             .into_iter()
             .filter(|root| is_within(root.span))

@@ -70,9 +70,12 @@ pub struct World<'w> {
     modules: Mutex<HashMap<usize, Module>>,
     /// What files of data hold, by unit.
     loaded: Mutex<HashMap<usize, Ty>>,
-    /// Whether a file, or one that it imports, changes values in place, by unit.
+    /// Whether a file's own macros change values in place, by unit.
     changing: Mutex<HashMap<usize, bool>>,
 }
+
+/// Files that are followed from one, by what they import, to find out whether macros change values.
+const MAX_LIBRARIES: usize = 64;
 
 thread_local! {
     /// The files whose names this thread is finding out: one that imports itself is not known.
@@ -87,28 +90,32 @@ impl<'w> World<'w> {
 
     /// Whether a macro of a file, or of one that it imports, may change what it is given.
     fn may_change(&self, index: usize) -> bool {
-        self.may_change_below(index, 0)
-    }
-
-    fn may_change_below(&self, index: usize, depth: usize) -> bool {
         let lock = || self.changing.lock().unwrap_or_else(|e| e.into_inner());
-        if let Some(known) = lock().get(&index) {
-            return *known;
+        let mut reached = vec![index];
+        let mut next = 0;
+        while let Some(at) = reached.get(next).copied() {
+            next += 1;
+            let Some(file) = self.around.file(at).filter(|_| next <= MAX_LIBRARIES) else { return true };
+            let known = lock().get(&at).copied();
+            let changes = known.unwrap_or_else(|| flow::changes_values(file.tree));
+            lock().insert(at, changes);
+            if changes {
+                return true;
+            }
+            for (nth, used) in file.summary.uses.iter().enumerate() {
+                if matches!(used.kind, UseKind::Data | UseKind::Text) {
+                    continue;
+                }
+                let Some(other) = self.around.template(at, nth) else { return true };
+                if !reached.contains(&other) {
+                    reached.push(other);
+                }
+            }
         }
-        let Some(file) = self.around.file(index).filter(|_| depth < 8) else { return true };
-        let may = flow::changes_values(file.tree)
-            || file.summary.uses.iter().enumerate().any(|(nth, used)| {
-                !matches!(used.kind, UseKind::Data | UseKind::Text)
-                    && self
-                        .around
-                        .template(index, nth)
-                        .is_none_or(|other| self.may_change_below(other, depth + 1))
-            });
-        lock().insert(index, may);
-        may
+        false
     }
 
-    /// What a file of YAML or JSON holds, for those that import its data.
+    /// What a file of YAML holds, for those that import its data.
     fn data_of(&self, index: usize) -> Ty {
         let lock = || self.loaded.lock().unwrap_or_else(|e| e.into_inner());
         if let Some(known) = lock().get(&index) {

@@ -171,3 +171,26 @@ fn documents_and_blocks_are_as_deep_as_stacks_are() {
         }
     }
 }
+
+/// Every library imports every other one: what their macros do is found out once for each, whatever the way to it.
+#[test]
+fn libraries_that_all_import_each_other_are_read() {
+    const LIBRARIES: usize = 40;
+    let mut sources = MemorySources::new().with("states/top.zy", "base: {'*': [a]}\n");
+    for own in 0..LIBRARIES {
+        let mut text = String::new();
+        for other in (0..LIBRARIES).filter(|other| *other != own) {
+            text.push_str(&format!("{{% from 'l{other}.jinja' import m{other} %}}\n"));
+        }
+        text.push_str(&format!("{{% macro m{own}(x) %}}{{{{ x }}}}{{% endmacro %}}\n"));
+        sources.insert(format!("states/l{own}.jinja"), &text);
+    }
+    let state = "{% from 'l0.jinja' import m0 %}\n{% set d = {'k': 1} %}\na:\n  test.nop:\n    - comment: {{ m0(d.k) }} {{ d.kk }}\n";
+    sources.insert("states/a.zy", state);
+    let project = Project::open(Arc::new(sources), OpenOptions::default()).unwrap();
+    let library = zester_stdlib::library();
+    let report = check(&project, library.registry(), &CheckOptions::default()).unwrap();
+    let codes: Vec<&str> = report.diagnostics.iter().filter(|d| d.is_error()).map(|d| d.rule.code).collect();
+    // What is given to macros that change nothing keeps its type.
+    assert_eq!(codes, ["Z0414"], "{:?}", report.diagnostics);
+}
